@@ -93,9 +93,8 @@ class Value:
         data = math.exp(self.data)
         return Value(data, (self,), (data,))
 
-    def relu(self):  # slope 1 above zero, 0 elsewhere; nan stays nan
-        alive = not self.data <= 0.0
-        return Value(self.data if alive else 0.0, (self,), (float(alive),))
+    def relu(self):  # slope 1 above zero, 0 elsewhere; max(nan, 0.0) is nan
+        return Value(max(self.data, 0.0), (self,), (1.0 - (self.data <= 0.0),))
 
     def backward(self):
         """Add to the grad of every leaf the slope of self in that leaf."""
@@ -119,16 +118,22 @@ class Value:
 
 def topological_order(root):
     """What root was computed from, children before parents, without leaves."""
-    order, visited, stack = [], set(), [root]  # own stack: Python's is shallow
+    order, visited = [], {root}
+    stack = [(root, iter(root._children))]  # Python's own is too shallow
     while stack:
-        v = stack.pop()
-        if visited.issuperset(v._children):
-            if v._children and v not in visited:
-                order.append(v)
-            visited.add(v)
+        v, rest = stack[-1]
+        for child in rest:
+            if child not in visited:
+                visited.add(child)
+                if not visited.issuperset(child._children):
+                    stack.append((child, iter(child._children)))
+                    break  # to come back to v when child is done
+                if child._children:
+                    order.append(child)
         else:
-            stack.append(v)  # again, when its children are done
-            stack.extend(v._children)
+            stack.pop()
+            if v._children:
+                order.append(v)
     return order
 
 def total(values):

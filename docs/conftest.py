@@ -1,0 +1,11 @@
+"""The `>>>` sessions of every page start from what microgpt.py defines."""
+import pytest
+
+import microgpt
+
+
+@pytest.fixture(autouse=True)
+def start_from_microgpt(doctest_namespace):
+    doctest_namespace.update(
+        {name: value for name, value in vars(microgpt).items()
+         if not name.startswith("__")}, microgpt=microgpt)

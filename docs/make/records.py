@@ -1,0 +1,588 @@
+"""Write what the book shows, from seeded runs, into docs/data.
+
+    python docs/make/records.py            run, and write every file
+    python docs/make/records.py --check    run, and name the files that differ
+
+Numbers may differ in their last digits from one Python to another: --check
+takes those within a millionth for equal, and compares all else exactly.
+"""
+import argparse
+import gc
+import importlib
+import json
+import math
+import pathlib
+import random
+import re
+import sys
+from collections import Counter, namedtuple
+from dataclasses import dataclass, field
+
+DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
+ROOT = DATA.parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import figures
+import microgpt
+import textbook
+from microgpt import (Config, Value, document_loss, flatten, generate, gpt,
+                      softmax)
+
+CONFIG = Config(holdout=0.1)
+PREFIXES = ["", "ma", "jo", "el", "chri"]
+ATTENTION_NAMES = ["maria", "emma", "oliver", "anna", "john", "elizabeth",
+                   "michelle", "christopher"]
+
+# %% The recorded run
+
+
+@dataclass
+class Run:
+    """A run of CONFIG, as `python microgpt.py --holdout 0.1` does it."""
+    docs: list
+    held_out: list
+    tokenizer: microgpt.Tokenizer
+    params: dict
+    rng: random.Random
+    losses: list = field(default_factory=list)
+    snapshots: list = field(default_factory=list)
+    one_weight: list = field(default_factory=list)  # (data, m) of each step
+    trained: list = field(default_factory=list)  # samples at the end
+
+
+def start():
+    """A Run before its first step."""
+    docs, rng = microgpt.load_docs(), random.Random(CONFIG.seed)
+    rng.shuffle(docs)
+    n_held_out = int(len(docs) * CONFIG.holdout)
+    tokenizer = microgpt.Tokenizer(docs)
+    params = microgpt.init_params(CONFIG, tokenizer.vocab_size, rng)
+    return Run(docs[n_held_out:], docs[:n_held_out], tokenizer, params, rng)
+
+
+def mean(numbers):
+    return sum(numbers) / len(numbers)
+
+
+class Reader:
+    """gpt with the weights as they are now; it reads no prefix twice."""
+
+    def __init__(self, run):
+        self.run, self.tokenizer = run, run.tokenizer
+        self.known = {(): ([], [[]] * CONFIG.n_layer, [[]] * CONFIG.n_layer)}
+
+    def read(self, tokens):
+        """Logits after tokens, then their keys and values."""
+        if tokens not in self.known:
+            _, *caches = self.read(tokens[:-1])
+            caches = [[list(layer) for layer in cache] for cache in caches]
+            logits = gpt(CONFIG, self.run.params, tokens[-1], len(tokens) - 1,
+                         *caches)
+            self.known[tokens] = (logits, *caches)
+        return self.known[tokens]
+
+    def logits(self, prefix):
+        """Logits of the token after the text prefix."""
+        bos = self.tokenizer.bos
+        return self.read((bos, *self.tokenizer.encode(prefix)))[0]
+
+    def loss(self, doc):
+        """What document_loss computes."""
+        losses = []
+        for i, (_, target) in enumerate(pairs(self.tokenizer, doc)):
+            prob = softmax(self.logits(doc[:i]))[target].data
+            losses.append(-math.log(prob))
+        return mean(losses)
+
+    def invent(self, rng):
+        """What generate returns."""
+        text, size = "", self.tokenizer.vocab_size
+        for _ in range(CONFIG.block_size):
+            probs = softmax(self.logits(text), CONFIG.temperature)
+            [token] = rng.choices(range(size), weights=data_of(probs))
+            if token == self.tokenizer.bos:
+                break
+            text += self.tokenizer.decode([token])
+        return text
+
+
+def sample(run, count, rng):
+    return [generate(CONFIG, run.params, run.tokenizer, rng)
+            for _ in range(count)]
+
+
+def data_of(values, digits=None):
+    """Plain numbers, rounded if digits are given: Values -> floats."""
+    data = [v.data for v in values]
+    return data if digits is None else [round(x, digits) for x in data]
+
+
+def pairs(tokenizer, doc):
+    """(token, next token) of doc, as many as document_loss looks at."""
+    tokens = [tokenizer.bos, *tokenizer.encode(doc), tokenizer.bos]
+    return list(zip(tokens, tokens[1:]))[:CONFIG.block_size]
+
+
+def snapshot(run, step):
+    reader = Reader(run)
+    run.snapshots.append({
+        "step": step,
+        "held_out": mean([reader.loss(doc) for doc in run.held_out]),
+        "samples": sample(run, 5, random.Random(CONFIG.seed)),
+        "next": {prefix: data_of(softmax(reader.logits(prefix)), 3)
+                 for prefix in PREFIXES[:4]}})
+
+
+def record():
+    """A whole run, with snapshots at the first step and every 50."""
+    run, adam = start(), microgpt.Adam()
+    weight = run.params["lm_head"][0][0]
+    index = flatten(run.params).index(weight)
+
+    def report(step, loss):
+        run.losses.append(loss)
+        run.one_weight.append((weight.data, adam.m[index]))
+        if step == 1 or step % 50 == 0:
+            snapshot(run, step)
+
+    snapshot(run, 0)
+    microgpt.train(CONFIG, run.params, run.tokenizer, run.docs, adam, report)
+    return run
+
+
+def running_mean(numbers, window=50):
+    """The mean of each number and up to window - 1 before it."""
+    return [mean(numbers[max(0, i - window):i])
+            for i in range(1, len(numbers) + 1)]
+
+
+def adam_steps(run):
+    """Learning rates, step sizes, gradients and m of the watched weight."""
+    rates = [CONFIG.learning_rate * (1 - i / CONFIG.steps)
+             for i in range(CONFIG.steps)]
+    first = start().params["lm_head"][0][0].data
+    data, m = zip((first, 0.0), *run.one_weight)
+    steps = [abs(b - a) for a, b in zip(data, data[1:])]
+    # m = beta1 * m + (1 - beta1) * grad, solved for grad
+    grads = [(b - CONFIG.beta1 * a) / (1 - CONFIG.beta1)
+             for a, b in zip(m, m[1:])]
+    return rates, steps, grads[:100], m[1:101]
+
+# %% What simpler models reach
+
+
+def baselines(run):
+    """Held-out loss of guessing by nothing, by letter and by letter pair."""
+    seen = [pair for doc in run.docs
+            for pair in pairs(run.tokenizer, doc)]
+    size = run.tokenizer.vocab_size
+    after, before = [Counter(column) for column in zip(*seen)][::-1]
+    both = Counter(seen)
+    models = {
+        "uniform": lambda a, b: 1 / size,
+        "unigram": lambda a, b: after[b] / len(seen),
+        "bigram": lambda a, b: (both[a, b] + 1) / (before[a] + size)}
+    return {name: mean([mean([-math.log(model(*pair))
+                              for pair in pairs(run.tokenizer, doc)])
+                        for doc in run.held_out])
+            for name, model in models.items()}
+
+# %% Attention, made visible
+
+
+def trace(run, text):
+    """What gpt makes of each token of text: (weights [n_head][<= n], logits).
+
+    gpt keeps its attention weights to itself. This is gpt written once more,
+    for one layer, and it is compared with gpt at every token.
+    """
+    params, head_dim = run.params, CONFIG.n_embd // CONFIG.n_head
+    wq, wk, wv, wo, fc1, fc2 = [params["layer0." + name] for name in (
+        "attn_wq", "attn_wk", "attn_wv", "attn_wo", "mlp_fc1", "mlp_fc2")]
+    linear, rmsnorm = microgpt.linear, microgpt.rmsnorm
+    reader, keys, values, steps = Reader(run), [], [], []
+    tokens = [run.tokenizer.bos, *run.tokenizer.encode(text)]
+    for pos_id, token_id in enumerate(tokens):
+        x = rmsnorm([a + b for a, b in zip(params["wte"][token_id],
+                                           params["wpe"][pos_id])])
+        normed = rmsnorm(x)
+        q = linear(normed, wq)
+        keys.append(linear(normed, wk))
+        values.append(linear(normed, wv))
+        weights, mixed = [], []
+        for first in range(0, CONFIG.n_embd, head_dim):
+            head = slice(first, first + head_dim)
+            scores = linear(q[head], [k[head] for k in keys])
+            weights.append(softmax(scores, head_dim ** 0.5))
+            mixed += linear(weights[-1], zip(*[v[head] for v in values]))
+        x = [a + b for a, b in zip(x, linear(mixed, wo))]
+        hidden = [h.relu() for h in linear(rmsnorm(x), fc1)]
+        x = [a + b for a, b in zip(x, linear(hidden, fc2))]
+        logits = linear(x, params["lm_head"])
+        for own, true in zip(logits, reader.logits(text[:pos_id])):
+            if not math.isclose(own.data, true.data, rel_tol=1e-9):
+                raise ArithmeticError("trace is not what gpt computes")
+        steps.append((weights, logits))
+    return steps
+
+# %% Embeddings in two dimensions
+
+
+def dot(a, b):
+    return sum([x * y for x, y in zip(a, b)])
+
+
+def direction(rows):
+    """The unit vector along which rows differ most, by power iteration."""
+    columns = list(zip(*rows))
+    spreads = [[dot(a, b) for b in columns] for a in columns]
+    vector = [1.0] + [0.0] * (len(columns) - 1)
+    for _ in range(1000):
+        pulled = [dot(row, vector) for row in spreads]
+        length = math.sqrt(dot(pulled, pulled))
+        vector = [x / length for x in pulled]
+    largest = max(vector, key=abs)  # v and -v are as good: take one of them
+    return [x * math.copysign(1.0, largest) for x in vector]
+
+
+def project(table):
+    """Rows [n][n_embd] along their two main directions: -> [n] of (x, y)."""
+    means = [mean(column) for column in zip(*table)]
+    rows = [[a - b for a, b in zip(row, means)] for row in table]
+    coordinates = []
+    for _ in range(2):
+        axis = direction(rows)
+        along = [dot(row, axis) for row in rows]
+        coordinates.append(along)
+        rows = [[a - size * b for a, b in zip(row, axis)]
+                for row, size in zip(rows, along)]
+    return list(zip(*coordinates))
+
+
+def letters(run):
+    return project([data_of(row) for row in run.params["wte"][:-1]])
+
+# %% Graphs
+
+Node = namedtuple("Node", "label value op x y")  # x, y: columns, rows
+
+
+def graph_order(root):
+    """Every node of root's graph, children before parents."""
+    order, visited, stack = [], set(), [root]
+    while stack:
+        v = stack.pop()
+        if visited.issuperset(v._children):
+            if v not in visited:
+                order.append(v)
+            visited.add(v)
+        else:
+            stack.append(v)
+            stack.extend(v._children)
+    return order
+
+
+def graph_size(loss):
+    """Nodes, edges, and nodes on the longest way from loss to a leaf."""
+    depth = {}
+    for v in graph_order(loss):
+        depth[v] = 1 + max([depth[child] for child in v._children], default=0)
+    return len(depth), sum([len(v._children) for v in depth]), depth[loss]
+
+
+def small_expression():
+    """Nodes of d = a * b + a, root last."""
+    a, b = Value(2.0), Value(3.0)
+    product = a * b
+    return [Node("a", a, "", 0, 0.2), Node("b", b, "", 0, 2.6),
+            Node("a * b", product, "*", 1, 1.9),
+            Node("d", product + a, "+", 2, 0.7)]
+
+
+def small_neuron():
+    """Nodes of a neuron's square, n * n: n is used twice. Root last."""
+    w1, x1, w2, x2, b = [Value(x) for x in (2.0, 1.5, -1.0, 0.5, 0.5)]
+    first, second = w1 * x1, w2 * x2
+    both = first + second
+    shifted = both + b
+    n = shifted.relu()
+    return [Node("w1", w1, "", 0, 0), Node("x1", x1, "", 0, 1),
+            Node("w2", w2, "", 0, 2), Node("x2", x2, "", 0, 3),
+            Node("b", b, "", 0, 4), Node("w1 * x1", first, "*", 1, 0.5),
+            Node("w2 * x2", second, "*", 1, 2.5),
+            Node("w1 * x1 + w2 * x2", both, "+", 2, 1.5),
+            Node("+ b", shifted, "+", 3, 2.5), Node("n", n, "relu", 4, 2.5),
+            Node("n * n", n * n, "*", 5, 2.5)]
+
+
+
+def backward_steps(nodes):
+    """What backward does, edge by edge, on a small expression."""
+    index = {n.value: i for i, n in enumerate(nodes)}
+    grads, steps = [0.0] * len(nodes), []
+    grads[-1] = 1.0
+    for v in reversed(graph_order(nodes[-1].value)):
+        for child, slope in zip(v._children, v._local_grads):
+            own, to = index[v], index[child]
+            product = slope * grads[own]
+            steps.append({
+                "from": own, "to": to, "local_grad": slope,
+                "grad": grads[own], "product": product,
+                "before": grads[to], "after": grads[to] + product})
+            grads[to] += product
+    nodes[-1].value.backward()
+    if grads != [n.value.grad for n in nodes]:
+        raise ArithmeticError("the steps are not what backward does")
+    return steps
+
+# %% Data for the live parts
+
+
+def live_backward():
+    """Two small graphs and each step of backward through them."""
+    return [{"title": title, "nodes": [
+        {"id": i, "label": n.label, "op": n.op, "data": n.value.data,
+         "x": n.x, "y": n.y} for i, n in enumerate(nodes)],
+        "edges": [{"from": i, "to": j, "local_grad": slope}
+                  for i, n in enumerate(nodes)
+                  for child, slope in zip(n.value._children,
+                                          n.value._local_grads)
+                  for j, m in enumerate(nodes) if m.value is child],
+        "steps": backward_steps(nodes)}
+        for title, nodes in (("d = a * b + a", small_expression()),
+                             ("n = relu(w1 * x1 + w2 * x2 + b), then n * n",
+                              small_neuron()))]
+
+
+def names_of_tokens(run):
+    return [*run.tokenizer.chars, "bos"]
+
+
+def likely(run, logits, count=6):
+    """The count likeliest next tokens: -> [count] of [token, probability]."""
+    probs = zip(names_of_tokens(run), data_of(softmax(logits), 4))
+    return sorted(probs, key=lambda pair: -pair[1])[:count]
+
+
+def live_attention(before, after):
+    """Attention weights and predictions for each token of a few names."""
+    def seen(run, name):
+        steps = trace(run, name)
+        return {"weights": [[data_of(weights[head], 4) for weights, _ in steps]
+                            for head in range(CONFIG.n_head)],
+                "next": [likely(run, logits) for _, logits in steps]}
+    return {"names": [
+        {"name": name, "tokens": ["bos", *name], "before": seen(before, name),
+         "after": seen(after, name)} for name in ATTENTION_NAMES]}
+
+
+def live_training(run):
+    """How loss, samples and predictions change while the model learns."""
+    means = list(enumerate(running_mean(run.losses), 1))
+    return {"tokens": names_of_tokens(run), "prefixes": PREFIXES[:4],
+            "loss": [(step, round(loss, 4)) for step, loss in means[4::5]],
+            "snapshots": [{**shot, "held_out": round(shot["held_out"], 4)}
+                          for shot in run.snapshots if shot["step"] != 1]}
+
+
+def live_temperature(run):
+    """Logits to try temperatures on, and what softmax makes of them."""
+    reader = Reader(run)
+    return {"tokens": names_of_tokens(run), "prefixes": [
+        {"prefix": prefix, "logits": data_of(reader.logits(prefix)),
+         "probs": {f"{t:g}": data_of(softmax(reader.logits(prefix), t))
+                   for t in (0.2, 0.5, 1.0, 2.0)}} for prefix in PREFIXES]}
+
+# %% Tables
+
+ROLES = {
+    "wte": "a row for each token: where it starts out",
+    "wpe": "a row for each position, added to the token's",
+    "lm_head": "a row for each token: how well it would come next",
+    "layer0.attn_wq": "what a token looks for: its query",
+    "layer0.attn_wk": "what a token can be found by: its key",
+    "layer0.attn_wv": "what a token hands over: its value",
+    "layer0.attn_wo": "mixes what the heads gathered",
+    "layer0.mlp_fc1": "features of what was gathered, before relu",
+    "layer0.mlp_fc2": "what those features add to the token"}
+
+
+def table(head, rows):
+    """A Markdown table; the columns of numbers stand to the right."""
+    rule = ["---:" if type(cell) in (int, float) else "---"
+            for cell in rows[-1]]
+    cells = [[f"{c:,}" if type(c) is int else f"{c:.4f}" if type(c) is float
+              else c for c in row] for row in (head, rule, *rows)]
+    return "".join([f"| {' | '.join(row)} |\n" for row in cells])
+
+
+def matrices(params):
+    rows = [(f"`{name}`", f"{len(w)} × {len(w[0])}", ROLES[name],
+             len(w) * len(w[0])) for name, w in params.items()]
+    rows.append(("all", "", "", len(flatten(params))))
+    return table(("matrix", "shape", "what it does", "weights"), rows)
+
+
+def graph_measures(run, name):
+    """Sizes of the graph of name's loss, here and in the textbook's form."""
+    fused = document_loss(CONFIG, run.params, run.tokenizer, name)
+    params = {key: [[textbook.Value(w.data) for w in row] for row in matrix]
+              for key, matrix in run.params.items()}
+    bos = run.tokenizer.bos
+    plain, _ = textbook.document_loss(
+        CONFIG, params, [bos, *run.tokenizer.encode(name), bos])
+    return [(f"{kind}_{what}", f"{what} of the graph of {name}{form}", size)
+            for kind, form, loss in (("graph", "", fused), (
+                "textbook", ", each product and sum a node", plain))
+            for what, size in zip(("nodes", "edges", "depth"),
+                                  graph_size(loss))]
+
+
+def measures(before, run):
+    """(key, what it is, number) of all that the prose tells."""
+    docs = run.docs + run.held_out
+    longest = max(docs, key=len)
+    levels = baselines(run)
+    reader, rng = Reader(run), random.Random(CONFIG.seed)
+    invented = [reader.invent(rng) for _ in range(1000)]
+    known, kept = set(run.docs), set(run.held_out)
+    new = [name for name in invented if name not in known | kept]
+    final = run.snapshots[-1]["held_out"]
+    untrained = run.snapshots[0]["held_out"]
+    return [
+        ("names", "names", len(docs)),
+        ("training_names", "names trained on", len(run.docs)),
+        ("held_out_names", "names held out", len(run.held_out)),
+        ("vocabulary", "tokens in the vocabulary", run.tokenizer.vocab_size),
+        ("parameters", "weights", len(flatten(run.params))),
+        ("longest_name", "longest name", longest),
+        ("longest_length", "its letters", len(longest)),
+        ("mean_length", "letters in a name, on average",
+         mean([len(doc) for doc in docs])),
+        ("uniform", "loss of guessing evenly, ln 27", levels["uniform"]),
+        ("unigram", "held-out loss of letter counts", levels["unigram"]),
+        ("bigram", "held-out loss of letter pair counts", levels["bigram"]),
+        ("held_out_before", "held-out loss before training", untrained),
+        ("held_out_after", "held-out loss after training", final),
+        ("first_loss", "training loss of step 1", run.losses[0]),
+        ("last_100_loss", "training loss, mean of the last 100 steps",
+         mean(run.losses[-100:])),
+        ("highest_loss", "highest training loss of a step",
+         max(run.losses)),
+        ("choices_before", "as many even choices as the loss before",
+         math.exp(untrained)),
+        ("choices_after", "as many even choices as the loss after",
+         math.exp(final)),
+        ("samples", "samples drawn from the trained model", len(invented)),
+        ("samples_distinct", "different ones among them", len(set(invented))),
+        ("samples_in_training", "samples that are names trained on",
+         sum([name in known for name in invented])),
+        ("samples_in_held_out", "samples that are held-out names",
+         sum([name in kept for name in invented])),
+        ("samples_new", "samples that are neither", len(new)),
+        ("new_examples", "five of those",
+         ", ".join(list(dict.fromkeys(new))[:5])),
+        *graph_measures(before, "emma"),
+        *graph_measures(before, longest)[2::3]]
+
+# %% Files
+
+
+def progress(run):
+    """Lines as microgpt itself prints them."""
+    lines = [f"step {shot['step']:4d} / {CONFIG.steps:4d} | loss "
+             f"{run.losses[shot['step'] - 1]:.4f} | held-out "
+             f"{shot['held_out']:.4f}\n" for shot in run.snapshots
+             if shot["step"] == 1 or shot["step"] and shot["step"] % 100 == 0]
+    return "".join(lines)
+
+
+def drawings(before, run):
+    """{name: SVG} of every figure."""
+    nodes, tokenizer = small_expression(), run.tokenizer
+    drawn = {"graph-forward": figures.graph("graph-forward", nodes, False)}
+    nodes[-1].value.backward()
+    drawn["graph-backward"] = figures.graph("graph-backward", nodes, True)
+    shapes = {name: (len(w), len(w[0])) for name, w in run.params.items()}
+    emma = [tokenizer.bos, *tokenizer.encode("emma"), tokenizer.bos]
+    drawn["path"] = figures.path(shapes, CONFIG.n_head, emma[1], "e", 1)
+    first = document_loss(CONFIG, before.params, tokenizer, "emma").data
+    drawn["overview"] = figures.overview(
+        "emma", " ".join(map(str, emma)), first, len(flatten(run.params)),
+        ", ".join(run.trained[:2]))
+    drawn["loss"] = figures.loss(
+        run.losses, running_mean(run.losses),
+        [(shot["step"], shot["held_out"]) for shot in run.snapshots],
+        baselines(run))
+    steps = trace(run, "maria")
+    drawn["attention"] = figures.attention(
+        ["bos", *"maria"], [[data_of(weights[head]) for weights, _ in steps]
+                            for head in range(CONFIG.n_head)])
+    drawn["embeddings"] = figures.embeddings(tokenizer.chars, {
+        "before training": letters(before), "after training": letters(run)})
+    logits = Reader(run).logits("ma")
+    drawn["temperature"] = figures.temperature(
+        "ma", [*tokenizer.chars, "·"],
+        {t: data_of(softmax(logits, t)) for t in (0.5, 1.0, 2.0)})
+    drawn["adam"] = figures.adam(*adam_steps(run))
+    return drawn
+
+
+def produce():
+    """{file name: text} of everything, from scratch."""
+    before, run = start(), record()
+    untrained = sample(before, 10, before.rng)
+    run.trained = sample(run, 10, run.rng)
+    numbers = measures(before, run)
+    files = {f"{name}.svg": svg for name, svg in drawings(before, run).items()}
+    files["matrices.md"] = matrices(run.params)
+    files["untrained.txt"] = "\n".join(untrained) + "\n"
+    files["trained.txt"] = "\n".join(run.trained) + "\n"
+    files["steps.txt"] = progress(run)
+    files["measures.md"] = table(("what", "measured"), [
+        (label, value) for _, label, value in numbers])
+    files["measures.json"] = json.dumps(
+        {key: value for key, _, value in numbers}, indent=1) + "\n"
+    for name, data in (
+            ("backward", live_backward()), ("training", live_training(run)),
+            ("attention", live_attention(before, run)),
+            ("temperature", live_temperature(run))):
+        files[f"live-{name}.json"] = json.dumps(
+            data, separators=(",", ":")) + "\n"
+    if (ROOT / "tests" / "semantics.py").exists():
+        files["semantics.md"] = importlib.import_module("semantics").markdown()
+    return files
+
+
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+
+
+def same(old, new):
+    """Whether two texts differ in nothing but the last digits of numbers."""
+    return (NUMBER.split(old) == NUMBER.split(new) and all([
+        math.isclose(float(a), float(b), rel_tol=1e-6)
+        for a, b in zip(NUMBER.findall(old), NUMBER.findall(new))]))
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Write what the book shows.")
+    parser.add_argument("--check", action="store_true",
+                        help="only say which files are stale")
+    check = parser.parse_args().check
+    gc.disable()  # as in train: graphs are freed without it
+    stale = []
+    for name, text in produce().items():
+        path = DATA / name
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        if not same(old, text):
+            stale.append(name)
+            if not check:
+                path.write_bytes(text.encode())
+    if check and stale:
+        sys.exit("stale in docs/data: " + ", ".join(stale)
+                 + "; run python docs/make/records.py")
+    print("written:" if stale else "all of docs/data is true", *stale)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Draw figures as SVG that a Markdown page can include.
+
+A figure is 400 units wide and its text 14 units high, so that it is legible
+on a phone. Colours are the theme's own variables, which know light and dark,
+each with a fallback that is seen on both.
+"""
+WIDTH = 400
+INK = "currentColor"
+SOFT = "var(--md-default-fg-color--light, #808080)"
+FAINT = "var(--md-default-fg-color--lighter, #a0a0a0)"
+BLUE = "var(--md-typeset-a-color, #5b7bd8)"
+RED = "var(--md-code-hl-number-color, #d9503f)"
+GREEN = "var(--md-code-hl-string-color, #269a62)"
+
+
+def number(x):
+    """A coordinate with no more digits than a screen can show, and no -0."""
+    return x if isinstance(x, str) else f"{round(x, 1) + 0.0:g}"
+
+
+def escape(text):
+    """For XML, and hiding from Markdown what it would take for emphasis."""
+    return "".join([f"&#{ord(c)};" if c in '&<>"*_' else c for c in text])
+
+
+def element(tag, content=None, **attrs):
+    """One line; the attribute stroke_width=2 becomes stroke-width="2"."""
+    start = tag + "".join([f' {name.replace("_", "-")}="{number(value)}"'
+                           for name, value in attrs.items()])
+    return f"<{start}/>" if content is None else f"<{start}>{content}</{tag}>"
+
+
+def figure(name, title, desc, height, parts):
+    """A whole file. Its ids begin with name, to be unique in a page."""
+    ids = f"{name}-title {name}-desc"
+    lines = [element("title", escape(title), id=f"{name}-title"),
+             element("desc", escape(desc), id=f"{name}-desc"), *parts]
+    return element(
+        "svg", "\n" + "\n".join(lines) + "\n", xmlns="http://www.w3.org/2000/"
+        "svg", role="img", aria_labelledby=ids, width=WIDTH * 1.2,
+        viewBox=f"0 0 {WIDTH} {number(height)}", font_family="inherit",
+        font_size=14, fill=INK, style="max-width:100%;height:auto") + "\n"
+
+
+def text(x, y, content, anchor="middle", **attrs):
+    """Text whose middle, start or end is at x, with y halfway up a letter."""
+    return element("text", escape(content), x=x, y=y + 5, text_anchor=anchor,
+                   **attrs)
+
+
+def joined(points):
+    return " ".join([f"{number(x)},{number(y)}" for x, y in points])
+
+
+def line(*points, color=FAINT, **attrs):
+    """A line through points, [n] of (x, y)."""
+    return element("polyline", points=joined(points), fill="none",
+                   stroke=color, **attrs)
+
+
+def box(x, y, width, height, color=FAINT, **attrs):
+    """A rounded box around the middle x, y."""
+    return element("rect", x=x - width / 2, y=y - height / 2, width=width,
+                   height=height, rx=6, fill="none", stroke=color, **attrs)
+
+
+def arrow(*points, color=SOFT):
+    """A line through points, with a head at the last of them."""
+    (x0, y0), (x, y) = points[-2:]
+    length = ((x - x0) ** 2 + (y - y0) ** 2) ** 0.5
+    dx, dy = (x - x0) / length * 4, (y - y0) / length * 4
+    neck = x - 2 * dx, y - 2 * dy
+    head = [(x, y), (neck[0] - dy, neck[1] + dx), (neck[0] + dy, neck[1] - dx)]
+    return (line(*points[:-1], neck, color=color, stroke_width=1.5)
+            + element("polygon", points=joined(head), fill=color))
+
+
+def scale(low, high, start, end):
+    """The function that takes low..high to start..end."""
+    return lambda x: start + (x - low) / (high - low) * (end - start)
+
+
+def axes(x, y, x_ticks, y_ticks, x_title, y_title):
+    """Ticks, faint lines and titles for the scales x and y."""
+    left, right, bottom = x(x_ticks[0]), x(x_ticks[-1]), y(y_ticks[0])
+    parts = [line((left, y(tick)), (right, y(tick)), stroke_width=0.5)
+             for tick in y_ticks]
+    parts += [text(left - 6, y(tick), f"{tick:g}".replace("-", "−"), "end")
+              for tick in y_ticks]
+    parts += [text(x(tick), bottom + 14, f"{tick:g}") for tick in x_ticks]
+    parts += [text((left + right) / 2, bottom + 34, x_title, fill=SOFT),
+              text(left - 30, y(y_ticks[-1]) - 20, y_title, "start",
+                   fill=SOFT)]
+    return parts
+
+
+def spread(wanted, gap):
+    """Positions near the wanted ones, in their order, at least gap apart."""
+    order = sorted(range(len(wanted)), key=wanted.__getitem__)
+    found = list(wanted)
+    for before, i in zip(order, order[1:]):
+        found[i] = max(found[i], found[before] + gap)
+    return found

@@ -1,0 +1,246 @@
+"""How fast is microgpt.py, next to the textbook formulation?
+
+    python tests/benchmark.py                  print the tables
+    python tests/benchmark.py --json FILE      and write the figures to FILE
+    python tests/benchmark.py --pairs 10       quicker and rougher
+
+Each formulation trains in a process of its own, so that neither warms or
+fills the memory of the other, on the same documents, in turn: A B A B. Only
+ratios within one run mean something; machines differ and are noisy.
+"""
+import argparse
+import json
+import pathlib
+import platform
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import microgpt  # noqa: E402
+
+
+def setup(settings, length):
+    """A model to train and documents of at most, or of exactly, length."""
+    config = microgpt.Config(**settings)
+    rng = random.Random(config.seed)
+    docs = microgpt.load_docs()
+    rng.shuffle(docs)
+    tokenizer = microgpt.Tokenizer(docs)
+    if length:  # names strung together
+        text = "".join(docs)
+        docs = [text[i:i + length] for i in range(0, 100 * length, length)]
+    params = microgpt.init_params(config, tokenizer.vocab_size, rng)
+    return config, params, tokenizer, docs, rng
+
+
+def peak_mb():
+    """Most memory that this process has used so far, in MB."""
+    try:  # what getrusage says on Linux includes the parent before the exec
+        with open("/proc/self/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status
+                        if line.startswith("VmHWM")) / 2 ** 10
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2 ** 20 if sys.platform == "darwin" else 2 ** 10)
+
+
+def reply(**figures):
+    print(json.dumps(figures), flush=True)
+
+
+def edges(loss):
+    """Number of nodes and of edges in the graph of a loss."""
+    seen, stack, count = {loss}, [loss], 0
+    while stack:
+        for child in stack.pop()._children:
+            count += 1
+            if child not in seen:
+                seen.add(child)
+                stack.append(child)
+    return count
+
+
+def worker(kind, settings, length):
+    """Train a step for each line on stdin, and reply its seconds."""
+    config, params, tokenizer, docs, rng = setup(settings, length)
+    if kind == "microgpt":
+        def report(step, loss):
+            nonlocal start
+            reply(seconds=time.perf_counter() - start, loss=loss, peak=peak_mb())
+            if not sys.stdin.readline():
+                sys.exit()
+            start = time.perf_counter()
+        sys.stdin.readline()
+        start = time.perf_counter()
+        microgpt.train(config, params, tokenizer, docs, report=report)
+    elif kind == "textbook":
+        import textbook
+        trainer = textbook.Trainer(config, {
+            name: [[w.data for w in row] for row in rows]
+            for name, rows in params.items()})
+        for doc in docs:
+            sys.stdin.readline()
+            tokens = [tokenizer.bos, *tokenizer.encode(doc), tokenizer.bos]
+            start = time.perf_counter()
+            loss = trainer.step(tokens)
+            reply(seconds=time.perf_counter() - start, loss=loss, peak=peak_mb())
+    elif kind == "phases":
+        microgpt.gc.disable()  # as training does
+        sums = dict.fromkeys(["forward", "order", "accumulate"], 0.0)
+        n_edges, steps = 0, 50
+        for doc in docs[:steps]:
+            t0 = time.perf_counter()
+            loss = microgpt.document_loss(config, params, tokenizer, doc)
+            t1 = time.perf_counter()
+            microgpt.topological_order(loss)
+            t2 = time.perf_counter()
+            loss.backward()
+            t3 = time.perf_counter()
+            sums["forward"] += t1 - t0
+            sums["order"] += t2 - t1
+            sums["accumulate"] += t3 - t2 - (t2 - t1)
+            n_edges += edges(loss)
+        microgpt.gc.enable()
+        start = time.perf_counter()
+        for _ in range(20):
+            microgpt.generate(config, params, tokenizer, rng)
+        reply(samples=time.perf_counter() - start, edges=n_edges / steps,
+              **{phase: total / steps for phase, total in sums.items()})
+
+
+class Process:
+    """A worker that trains step by step, when it is asked to."""
+
+    def __init__(self, kind, settings=None, length=0):
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--worker", kind,
+             json.dumps(settings or {}), str(length)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.replies = []
+
+    def step(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        self.replies.append(json.loads(self.process.stdout.readline()))
+        return self.replies[-1]
+
+    def close(self):
+        self.process.kill()
+        self.process.communicate()
+
+    def median(self):
+        return statistics.median(reply["seconds"] for reply in self.replies)
+
+
+def compare(pairs):
+    """A B A B: textbook and microgpt, step by step."""
+    runs = {"textbook": Process("textbook"), "microgpt": Process("microgpt")}
+    for _ in range(pairs):
+        replies = [run.step() for run in runs.values()]
+        assert abs(replies[0]["loss"] - replies[1]["loss"]) < 1e-6, replies
+    figures = {name: {"ms": 1e3 * run.median(), "peak_mb": run.replies[-1]["peak"]}
+               for name, run in runs.items()}
+    figures["ratio"] = runs["textbook"].median() / runs["microgpt"].median()
+    for run in runs.values():
+        run.close()
+    return figures
+
+
+def growth(settings, length, steps):
+    """Time, memory and graph of a step with other settings."""
+    run = Process("microgpt", settings, length)
+    for _ in range(steps):
+        run.step()
+    run.close()
+    config, params, tokenizer, docs, _ = setup(settings, length)
+    n_edges = statistics.median(
+        edges(microgpt.document_loss(config, params, tokenizer, doc))
+        for doc in docs[:steps])
+    return {"edges": n_edges, "ms": 1e3 * run.median(),
+            "ns_per_edge": 1e9 * run.median() / n_edges,
+            "peak_mb": run.replies[-1]["peak"]}
+
+
+def measure(pairs):
+    figures = {"python": f"{platform.python_implementation()} "
+                         f"{platform.python_version()}", "pairs": pairs}
+    figures["step"] = compare(pairs)
+    phases = Process("phases").step()
+    step = figures["step"]["microgpt"]["ms"] / 1e3
+    phases["samples_to_training"] = phases.pop("samples") / (1000 * step)
+    n_edges = phases.pop("edges")
+    phases["adam_and_rest"] = step - sum(
+        phases[name] for name in ("forward", "order", "accumulate"))
+    figures["edges"] = n_edges
+    figures["samples_to_training"] = phases.pop("samples_to_training")
+    figures["share"] = {name: seconds / step for name, seconds in phases.items()}
+    long = Process("microgpt")
+    for _ in range(1000):
+        long.step()
+    long.close()
+    figures["peak_mb"] = {str(n): long.replies[n - 1]["peak"] for n in (100, 1000)}
+    sizes = [{}, {"n_embd": 32}, {"n_embd": 64}, {"n_layer": 2}, {"n_layer": 4}]
+    few = max(5, pairs // 4)
+    figures["growth"] = [{"settings": s, "length": 0, **growth(s, 0, few)}
+                         for s in sizes]
+    figures["growth"] += [
+        {"settings": {"block_size": n + 1}, "length": n,
+         **growth({"block_size": n + 1}, n, few)} for n in (8, 32, 128)]
+    return figures
+
+
+def show(figures):
+    step = figures["step"]
+    print(f"{figures['python']}, medians of {figures['pairs']} steps each\n")
+    print("per training step   ms       peak MB")
+    for name in ("textbook", "microgpt"):
+        print(f"{name:18} {step[name]['ms']:8.2f} {step[name]['peak_mb']:8.1f}")
+    print(f"ratio of medians   {step['ratio']:8.1f}\n")
+    print("share of a step    " + ", ".join(
+        f"{name} {share:.0%}" for name, share in figures["share"].items()))
+    print("peak MB at step    " + ", ".join(
+        f"{n}: {peak:.1f}" for n, peak in figures["peak_mb"].items()))
+    print(f"twenty samples     {figures['samples_to_training']:.1%} of the time "
+          "of a thousand steps\n")
+    print("setting               letters      edges       ms  ns/edge  peak MB")
+    for row in figures["growth"]:
+        setting = ", ".join(f"{k}={v}" for k, v in row["settings"].items())
+        print(f"{setting or 'default':20} {row['length'] or 'names':>8} "
+              f"{row['edges']:10.0f} {row['ms']:8.1f} {row['ns_per_edge']:8.0f} "
+              f"{row['peak_mb']:8.1f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=40, metavar="N",
+                        help="steps that each trains (default: 40)")
+    parser.add_argument("--json", metavar="FILE",
+                        help="also write the figures to FILE")
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        kind, settings, length = options.worker
+        # the textbook's backward calls itself once for each level of the graph
+        sys.setrecursionlimit(10 ** 6)
+        threading.stack_size(512 * 2 ** 20)
+        thread = threading.Thread(
+            target=worker, args=(kind, json.loads(settings), int(length)))
+        thread.start()
+        thread.join()
+        return
+    figures = measure(options.pairs)
+    show(figures)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(figures, file, indent=1)
+            file.write("\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,316 @@
+import dataclasses
+import math
+import random
+
+import pytest
+
+import textbook
+from microgpt import (Config, Tokenizer, Value, document_loss, flatten, gpt,
+                      init_params, linear, rmsnorm, softmax)
+
+# settings
+
+BAD = [("n_embd", 0, "a whole number from 1 to 9999"),
+       ("n_embd", True, "a whole number from 1 to 9999"),
+       ("n_embd", 16.0, "a whole number from 1 to 9999"),
+       ("n_embd", "16", "a whole number from 1 to 9999"),
+       ("n_embd", None, "a whole number from 1 to 9999"),
+       ("n_head", -1, "a whole number from 1 to 9999"),
+       ("n_layer", 10_000, "a whole number from 1 to 9999"),
+       ("block_size", 10 ** 30, "a whole number from 1 to 99999"),
+       ("init_std", 0, "a number from 1e-09 to 1000000000.0"),
+       ("init_std", math.nan, "a number from 1e-09 to 1000000000.0"),
+       ("steps", -1, "a whole number from 0 to 1000000000"),
+       ("learning_rate", math.inf, "a number from 1e-09 to 1000000000.0"),
+       ("learning_rate", 10 ** 400, "a number from 1e-09 to 1000000000.0"),
+       ("learning_rate", True, "a number from 1e-09 to 1000000000.0"),
+       ("beta1", 1.0, "a number from 0.0 to 0.999999"),
+       ("beta2", -0.1, "a number from 0.0 to 0.999999"),
+       ("adam_eps", 0.0, "a number from 1e-99 to 1.0"),
+       ("holdout", 1.0, "a number from 0.0 to 0.99"),
+       ("samples", 2.5, "a whole number from 0 to 1000000000"),
+       ("temperature", 0.0, "a number from 1e-09 to 1000000000.0"),
+       ("temperature", -math.inf, "a number from 1e-09 to 1000000000.0"),
+       ("seed", -1, "a whole number from 0 to 1000000000000000000")]
+
+
+@pytest.mark.parametrize("name, value, allowed", BAD)
+def test_a_bad_setting_is_named(name, value, allowed):
+    with pytest.raises(ValueError) as error:
+        Config(**{name: value})
+    assert str(error.value) == f"{name}={value!r} must be {allowed}"
+
+
+def test_every_setting_is_checked():
+    assert {f.name for f in dataclasses.fields(Config)} == {
+        name for name, _, _ in BAD}
+
+
+@pytest.mark.parametrize("f", dataclasses.fields(Config),
+                         ids=lambda f: f.name)
+def test_the_limits_themselves_are_allowed(f):
+    low, high = f.metadata["low"], f.metadata["high"]
+    for limit in (low, high):  # n_embd has to be a multiple of n_head
+        both = {"n_embd": limit} if f.name == "n_head" else {"n_head": 1}
+        assert getattr(Config(**{**both, f.name: limit}), f.name) == limit
+
+
+def test_heads_divide_the_embedding():
+    with pytest.raises(ValueError) as error:
+        Config(n_embd=16, n_head=3)
+    assert str(error.value) == "n_embd=16 must be a multiple of n_head=3"
+
+
+def test_a_whole_number_is_fine_for_a_float():
+    assert Config(learning_rate=1).learning_rate == 1
+
+
+def test_settings_cannot_change():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().n_embd = 8
+
+
+# weights
+
+@pytest.mark.parametrize("settings, vocab_size, count", [
+    ({}, 27, 4192),
+    ({"n_layer": 3}, 27, 27 * 32 + 256 + 3 * 12 * 256),
+    ({"n_embd": 6, "n_head": 3, "block_size": 5}, 4, 48 + 30 + 432),
+    ({"n_embd": 1, "n_head": 1, "block_size": 1}, 1, 2 + 1 + 12),
+])
+def test_shapes(settings, vocab_size, count):
+    config = Config(**settings)
+    params = init_params(config, vocab_size, random.Random(0))
+    n = config.n_embd
+    layer = {"attn_wq": (n, n), "attn_wk": (n, n), "attn_wv": (n, n),
+             "attn_wo": (n, n), "mlp_fc1": (4 * n, n), "mlp_fc2": (n, 4 * n)}
+    shapes = {"wte": (vocab_size, n), "wpe": (config.block_size, n),
+              "lm_head": (vocab_size, n)}
+    for i in range(config.n_layer):
+        for name, shape in layer.items():
+            shapes[f"layer{i}.{name}"] = shape
+    assert list(params) == list(shapes)
+    for name, (n_out, n_in) in shapes.items():
+        assert [len(row) for row in params[name]] == [n_in] * n_out
+    assert len(set(flatten(params))) == count
+
+
+def test_weights_are_drawn_in_order():
+    config = Config(n_embd=4, n_head=1, n_layer=2, block_size=3, init_std=0.5)
+    params = init_params(config, 5, random.Random(42))
+    rng = random.Random(42)
+    assert params["wte"][0][0].data == pytest.approx(-0.1440903 / 2, abs=1e-6)
+    for matrix in params.values():
+        for row in matrix:
+            for w in row:
+                assert w.data == rng.gauss(0.0, 0.5)
+    assert params["wte"][4][3] is flatten(params)[19]
+
+
+def test_too_many_weights_are_refused():
+    config = Config(n_embd=1000, n_head=1, block_size=2)
+    with pytest.raises(ValueError) as error:
+        init_params(config, 27, random.Random(0))
+    assert str(error.value) == (
+        "12056000 parameters are more than 10000000: lower n_embd, n_layer, "
+        "block_size or the vocabulary")
+
+
+# linear, softmax, rmsnorm
+
+@pytest.mark.parametrize("n_in, n_weights", [(3, 2), (2, 3), (0, 1)])
+def test_linear_refuses_a_wrong_shape(n_in, n_weights):
+    x, row = [Value(1.0)] * n_in, [Value(1.0)] * n_weights
+    with pytest.raises(ValueError) as error:
+        linear(x, [row])
+    assert str(error.value) == f"{n_weights} weights for {n_in} inputs"
+
+
+def numbers(values):
+    return [v.data for v in values]
+
+
+@pytest.fixture
+def logits():
+    rng = random.Random(3)
+    return [Value(rng.gauss(0, 2)) for _ in range(7)]
+
+
+def test_softmax_is_exp_over_its_sum(logits):
+    exps = [math.exp(v.data) for v in logits]
+    expected = [e / sum(exps) for e in exps]
+    assert numbers(softmax(logits)) == pytest.approx(expected, rel=1e-14)
+    assert sum(numbers(softmax(logits))) == pytest.approx(1.0, abs=1e-15)
+
+
+def test_softmax_does_not_change_with_a_shift(logits):
+    shifted = [v + 100.0 for v in logits]
+    assert numbers(softmax(shifted)) == pytest.approx(
+        numbers(softmax(logits)), rel=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
+def test_temperature_divides_the_logits(logits, temperature):
+    divided = [v / temperature for v in logits]
+    assert numbers(softmax(logits, temperature)) == pytest.approx(
+        numbers(softmax(divided)), rel=1e-13)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
+def test_softmax_gradient(logits, temperature):
+    probs = softmax(logits, temperature)
+    probs[2].backward()
+    p = numbers(probs)
+    assert [v.grad for v in logits] == pytest.approx(
+        [p[2] * ((i == 2) - p[i]) / temperature for i in range(7)], rel=1e-10)
+
+
+def test_huge_logits_do_not_overflow():
+    huge = [Value(1e308), Value(-1e308), Value(1e308)]
+    assert numbers(softmax(huge)) == [0.5, 0.0, 0.5]
+
+
+def test_rmsnorm_has_mean_square_one(logits):
+    square = sum([v.data ** 2 for v in rmsnorm(logits)]) / len(logits)
+    assert square == pytest.approx(1.0, abs=1e-5)
+    assert square < 1.0  # for the 1e-5 under the root
+
+
+def test_rmsnorm_keeps_the_direction(logits):
+    ratios = [y.data / x.data for x, y in zip(logits, rmsnorm(logits))]
+    assert ratios == pytest.approx([ratios[0]] * 7, rel=1e-14)
+
+
+def test_rmsnorm_of_zeros():
+    x = [Value(0.0), Value(0.0)]
+    y = rmsnorm(x)
+    y[0].backward()
+    assert numbers(y) == [0.0, 0.0]
+    assert [v.grad for v in x] == pytest.approx([1e-5 ** -0.5, 0.0])
+
+
+# the whole model against the textbook
+
+CONFIGS = [Config(n_embd=8, n_head=1, n_layer=2, block_size=5),
+           Config(n_embd=8, n_head=2, n_layer=2, block_size=9, init_std=0.5),
+           Config(n_embd=8, n_head=4, n_layer=2, block_size=3, init_std=0.2),
+           Config(n_embd=6, n_head=3, n_layer=1, block_size=4, init_std=1.0),
+           Config(n_embd=1, n_head=1, n_layer=3, block_size=2, init_std=2)]
+
+
+@pytest.fixture(params=range(len(CONFIGS)))
+def pair(request):
+    """The settings, equal weights for both programs, and a source of ids."""
+    config = CONFIGS[request.param]
+    rng = random.Random(request.param)
+    params = init_params(config, 6, rng)
+    return config, params, copy_params(params), rng
+
+
+def copy_params(params):
+    return {name: [[textbook.Value(w.data) for w in row] for row in matrix]
+            for name, matrix in params.items()}
+
+
+def caches(config):
+    return [[[] for _ in range(config.n_layer)] for _ in range(2)]
+
+
+def test_logits_equal_the_textbook(pair):
+    config, params, book, rng = pair
+    cache, book_cache = caches(config), caches(config)
+    for pos_id in range(config.block_size):
+        token_id = rng.randrange(6)
+        ours = gpt(config, params, token_id, pos_id, *cache)
+        theirs = textbook.gpt(config, book, token_id, pos_id, *book_cache)
+        assert numbers(ours) == pytest.approx(numbers(theirs), rel=1e-12,
+                                              abs=1e-12)
+    for kept in cache:
+        assert [[len(x) for x in layer] for layer in kept] == [
+            [config.n_embd] * config.block_size] * config.n_layer
+
+
+def test_gradients_equal_the_textbook(pair, recursion):
+    config, params, book, rng = pair
+    tokenizer = Tokenizer(["abcde"])
+    doc = "".join([rng.choice("abcde") for _ in range(config.block_size)])
+    loss = document_loss(config, params, tokenizer, doc)
+    tokens = [tokenizer.bos, *tokenizer.encode(doc), tokenizer.bos]
+    expected, _ = textbook.document_loss(config, book, tokens)
+    assert loss.data == pytest.approx(expected.data, rel=1e-12)
+    loss.backward()
+    expected.backward()
+    grads = [w.grad for w in flatten(book)]
+    largest = max([abs(g) for g in grads])
+    assert [w.grad for w in flatten(params)] == pytest.approx(
+        grads, rel=1e-9, abs=1e-13 * largest)
+    assert sum([g != 0.0 for g in grads]) > len(grads) / 4
+
+
+def test_a_position_beyond_the_block_is_refused(tiny, params):
+    with pytest.raises(IndexError):
+        gpt(tiny, params, 0, tiny.block_size, *caches(tiny))
+
+
+def test_a_token_sees_none_after_it(tiny, params):
+    cache = caches(tiny)
+    first = numbers(gpt(tiny, params, 1, 0, *cache))
+    gpt(tiny, params, 2, 1, *cache)
+    assert numbers(gpt(tiny, params, 1, 0, *caches(tiny))) == first
+    alone = numbers(gpt(tiny, params, 3, 2, *caches(tiny)))
+    assert numbers(gpt(tiny, params, 3, 2, *cache)) != alone
+
+
+# gradients of the loss from outside
+
+def test_every_gradient_against_central_differences(tokenizer):
+    config = Config(n_embd=4, n_head=2, block_size=4, init_std=0.3)
+    params = init_params(config, tokenizer.vocab_size, random.Random(7))
+    document_loss(config, params, tokenizer, "bead").backward()
+    grads, measured, h = [], [], 1e-5
+    for w in flatten(params):
+        data, sides = w.data, []
+        for w.data in (data + h, data - h):
+            sides.append(document_loss(config, params, tokenizer, "bead").data)
+        w.data = data
+        grads.append(w.grad)
+        measured.append((sides[0] - sides[1]) / (2 * h))
+    errors = [abs(g - m) for g, m in zip(grads, measured)]
+    largest = max([abs(g) for g in grads])
+    assert largest > 0.1
+    assert max(errors) / largest < 1e-6
+    assert max([e / abs(g) for e, g in zip(errors, grads)
+                if abs(g) > 1e-3 * largest]) < 1e-6
+
+
+def test_every_gradient_against_pytorch():
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    config, tokenizer = Config(), Tokenizer(["abcdefghijklmnopqrstuvwxyz"])
+    params = init_params(config, tokenizer.vocab_size, random.Random(42))
+    loss = document_loss(config, params, tokenizer, "bartholomew")
+    loss.backward()
+    w = {name: torch.tensor([numbers(row) for row in matrix],
+                            dtype=torch.float64, requires_grad=True)
+         for name, matrix in params.items()}
+    tokens = torch.tensor([26, *tokenizer.encode("bartholomew"), 26])
+    n = len(tokens) - 1
+
+    def norm(x):
+        return x * (x.square().mean(-1, keepdim=True) + 1e-5).rsqrt()
+
+    x = norm(w["wte"][tokens[:-1]] + w["wpe"][:n])
+    normed = norm(x)
+    q, k, v = [(normed @ w[f"layer0.attn_w{part}"].T).view(n, 4, 4)
+               .transpose(0, 1) for part in "qkv"]
+    mixed = torch.nn.functional.scaled_dot_product_attention(
+        q, k, v, is_causal=True)
+    x = x + mixed.transpose(0, 1).reshape(n, 16) @ w["layer0.attn_wo"].T
+    x = x + (norm(x) @ w["layer0.mlp_fc1"].T).relu() @ w["layer0.mlp_fc2"].T
+    expected = torch.nn.functional.cross_entropy(x @ w["lm_head"].T, tokens[1:])
+    expected.backward()
+    assert loss.data == pytest.approx(expected.item(), rel=1e-10)
+    for name, matrix in params.items():
+        grads = w[name].grad.flatten().tolist()
+        largest = max([abs(g) for g in grads])
+        assert [v.grad for row in matrix for v in row] == pytest.approx(
+            grads, rel=1e-10, abs=1e-13 * largest), name

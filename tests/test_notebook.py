@@ -1,0 +1,109 @@
+"""The file pasted into a notebook: whole, or cell by cell."""
+import builtins
+import dis
+import re
+import types
+
+import pytest
+
+import microgpt
+
+@pytest.fixture
+def source():
+    """The text of the program, its default job cut to three steps."""
+    with open(microgpt.__file__, encoding="utf-8") as file:
+        text, n = re.subn(r"(steps: int = setting\()1000,", r"\g<1>3,",
+                          file.read())
+    assert n == 1
+    return text
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """An empty namespace, and the argv of a kernel, which is not for us."""
+    monkeypatch.setattr("sys.argv", ["x", "-f", "kernel.json"])
+    return {"__name__": "__main__"}
+
+def check_job(out):
+    assert "\r" not in out and "\x1b" not in out
+    lines = out.splitlines()
+    assert lines[0] == "documents 1000 | vocabulary 27 | parameters 4192"
+    assert [line[:13] for line in lines[1:4]] == [
+        "step    1 /  ", "step    2 /  ", "step    3 /  "]
+    assert len(lines) == 24 and lines[-1].startswith("sample 20: ")
+
+def global_names(code):
+    """The globals that functions in code look up when they are called."""
+    for const in code.co_consts:
+        if isinstance(const, types.CodeType):
+            yield from [i.argval for i in dis.get_instructions(const)
+                        if i.opname == "LOAD_GLOBAL"]
+            yield from global_names(const)
+
+def test_whole_file_in_one_cell(source, notebook, capsys):
+    exec(compile(source, "<cell>", "exec"), notebook)  # a SystemExit fails
+    out, err = capsys.readouterr()
+    check_job(out)
+    assert err == ""
+
+def test_whole_file_twice(source, notebook, capsys):
+    exec(source, notebook)
+    first = capsys.readouterr().out
+    exec(source, notebook)
+    assert capsys.readouterr().out == first
+
+def test_cell_by_cell(source, notebook, capsys):
+    cells = re.split(r"(?m)^(?=# %%)", source)
+    titles = [cell.split("\n")[0] for cell in cells[1:]]
+    assert titles == ["# %% " + title for title in (
+        "Tokenizer", "Autograd", "Model", "Training", "Sampling", "Data",
+        "Saving", "Command line")]
+    for cell in cells:
+        assert capsys.readouterr().out == ""  # only the last one prints
+        code = compile(cell, "<cell>", "exec")
+        exec(code, notebook)
+        later = set(global_names(code)) - notebook.keys() - set(dir(builtins))
+        assert later == set()
+    check_job(capsys.readouterr().out)
+
+def test_by_hand_afterwards(source, notebook, capsys):
+    exec(source, notebook)
+    capsys.readouterr()
+    a = notebook["Value"](3.0)
+    (a * a).backward()
+    assert a.grad == 6.0
+    config = notebook["Config"](n_embd=4, n_head=1, steps=2)
+    tokenizer = notebook["Tokenizer"](["anna", "bob"])
+    rng = notebook["random"].Random(1)
+    params = notebook["init_params"](config, tokenizer.vocab_size, rng)
+    losses = []
+    notebook["train"](config, params, tokenizer, ["anna", "bob"],
+                      report=lambda step, loss: losses.append(loss))
+    text = notebook["generate"](config, params, tokenizer, rng)
+    assert len(losses) == 2 and set(text) <= set("annabob")
+    notebook["main"](["--steps", "0", "--samples", "1"])
+    assert capsys.readouterr().out.count("\n") == 2
+
+def test_importing_runs_nothing(source, capsys):
+    exec(source, {"__name__": "microgpt"})
+    assert capsys.readouterr() == ("", "")
+
+def test_a_real_kernel(source):
+    manager = pytest.importorskip("jupyter_client.manager")
+    pytest.importorskip("ipykernel")
+    out = []
+
+    def collect(message):
+        assert message["msg_type"] != "error", message["content"]
+        if message["msg_type"] == "stream":
+            assert message["content"]["name"] == "stdout"
+            out.append(message["content"]["text"])
+
+    kernel, client = manager.start_new_kernel(kernel_name="python3")
+    try:
+        reply = client.execute_interactive(source, timeout=60,
+                                           output_hook=collect)
+    finally:
+        client.stop_channels()
+        kernel.shutdown_kernel(now=True)
+    assert reply["content"]["status"] == "ok"
+    check_job("".join(out))

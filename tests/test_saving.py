@@ -1,0 +1,319 @@
+"""Saving, loading, and going on as if training had never stopped."""
+import errno
+import json
+import math
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+import zlib
+
+import pytest
+
+import microgpt
+from microgpt import Adam, Config, Run, Tokenizer, flatten, load, save, train
+
+COMMAND = [sys.executable, microgpt.__file__]
+TINY = ["docs.txt", "--n-embd", "4", "--n-head", "1", "--block-size", "8"]
+DOCS = ["anna", "bob", "eve"]
+
+@pytest.fixture
+def new_run():
+    """A tiny untrained run over the same documents."""
+    def new_run(**settings):
+        config = Config(n_embd=2, n_head=1, block_size=4, **settings)
+        rng, tokenizer = random.Random(config.seed), Tokenizer(DOCS)
+        params = microgpt.init_params(config, tokenizer.vocab_size, rng)
+        return Run(config, tokenizer, params, Adam(), rng,
+                   zlib.crc32("\n".join(DOCS).encode()))
+    return new_run
+
+@pytest.fixture
+def trained(new_run):
+    run = new_run(steps=3)
+    train(run.config, run.params, run.tokenizer, DOCS, run.adam)
+    return run
+
+@pytest.fixture
+def model(tmp_path, trained):
+    path = tmp_path / "m.json"
+    save(str(path), trained)
+    return path
+
+@pytest.fixture
+def run(tmp_path):
+    """Run the program in a folder that holds docs.txt."""
+    (tmp_path / "docs.txt").write_text("\n".join(DOCS))
+    def run(*args, **kwargs):
+        return subprocess.run([*COMMAND, *args], capture_output=True,
+                              encoding="utf-8", cwd=tmp_path, timeout=60,
+                              **kwargs)
+    return run
+
+@pytest.fixture
+def out(run):
+    """What the program prints when all goes well."""
+    def out(*args):
+        done = run(*args)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+    return out
+
+@pytest.fixture
+def refused(run):
+    """The one line on stderr with which the program turns a call down."""
+    def refused(*args):
+        done = run(*args)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert re.fullmatch(r"microgpt: [^\n]+\n", done.stderr)
+        return done.stderr
+    return refused
+
+def samples(text):
+    return re.findall(r"(?m)^sample +\d+: .*$", text)
+
+def bits(run):
+    """All numbers of a run to the last bit."""
+    return [x.hex() for x in [w.data for w in flatten(run.params)]
+            + run.adam.m + run.adam.v]
+
+# There and back
+
+def test_round_trip(trained, model):
+    for w, x in zip(flatten(trained.params),
+                    (5e-324, sys.float_info.max, -0.0, 0.1, math.pi)):
+        w.data = x
+    save(str(model), trained)
+    again = load(str(model))
+    assert bits(again) == bits(trained)
+    assert again.config == trained.config
+    assert again.tokenizer.chars == trained.tokenizer.chars
+    assert again.adam.step == 3
+    assert again.rng.getstate() == trained.rng.getstate()
+    assert again.docs_crc == trained.docs_crc
+
+def test_the_file_is_plain_json(model):
+    text = model.read_bytes().decode("ascii")
+    assert json.loads(text)["format"] == "microgpt model, version 1"
+
+def test_a_link_stays_a_link(trained, model, tmp_path):
+    link = tmp_path / "link.json"
+    link.symlink_to("m.json")
+    model.write_text("")
+    save(str(link), trained)
+    assert link.is_symlink() and bits(load(str(model))) == bits(trained)
+
+def test_permissions_stay(trained, model):
+    model.chmod(0o600)
+    save(str(model), trained)
+    assert model.stat().st_mode & 0o777 == 0o600
+
+def test_samples_of_a_saved_model(out):
+    first = out(*TINY, "--steps", "9", "--save", "m.json")
+    again = out("--load", "m.json")
+    assert samples(again) == samples(first) and "step" not in again
+    assert again.startswith("vocabulary 7 | parameters 280\n")
+
+def test_other_samples_of_a_saved_model(out):
+    out(*TINY, "--steps", "9", "--save", "m.json")
+    text = out("--load", "m.json", "--temperature", "9", "--samples", "3",
+               "--prompt", "ev")
+    assert len(samples(text)) == 3
+    assert all([": ev" in line for line in samples(text)])
+    assert samples(text) != samples(out("--load", "m.json", "--samples", "3",
+                                        "--prompt", "ev"))
+
+@pytest.mark.parametrize("args, named", [
+    (["--n-embd", "8"], "n_embd=8"), (["--seed", "1"], "seed=1"),
+    (["--steps", "10"], "steps=10"), (["--holdout", "0.5"], "holdout=0.5"),
+    (["--learning-rate", "1"], "learning_rate=1"),
+    (["docs.txt"], "--steps 9"), (["--prompt", "Z"], "'Z'"),
+    (["other.txt", "--steps", "9"], "other documents")])
+def test_contradictions_are_refused(out, refused, tmp_path, args, named):
+    out(*TINY, "--steps", "9", "--samples", "0", "--save", "m.json")
+    (tmp_path / "other.txt").write_text("anna\nbob\nada\n")
+    assert named in refused("--load", "m.json", *args)
+
+# Going on
+
+def test_interrupted_and_resumed(run, out, tmp_path):
+    args = [*TINY, "--steps", "600", "--samples", "5"]
+    whole = out(*args, "--save", "whole.json").splitlines()
+    with subprocess.Popen([*COMMAND, *args, "--save", "m.json"], cwd=tmp_path,
+                          stdout=subprocess.PIPE, encoding="utf-8") as process:
+        while "step    1" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    assert process.returncode == 0 and len(samples(rest)) == 5
+    [stopped] = re.findall(r"stopped after step (\d+) of 600", rest)
+    resumed = out("--load", "m.json", "docs.txt", "--steps", "600",
+                  "--save", "m.json").splitlines()
+    assert resumed[0] == whole[0]
+    assert resumed[1].startswith(f"step {int(stopped) + 1:4d} /  600")
+    assert resumed[2:] == whole[-len(resumed[2:]):]
+    assert ((tmp_path / "m.json").read_bytes()
+            == (tmp_path / "whole.json").read_bytes())
+
+@pytest.mark.parametrize("last", [1, 4, 9])
+def test_stopped_by_the_callback_and_resumed(new_run, tmp_path, last):
+    whole, first = new_run(steps=10), new_run(steps=10)
+    losses, path = [], str(tmp_path / "m.json")
+
+    def stop(step, loss):
+        losses.append(loss)
+        if step == last:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        train(first.config, first.params, first.tokenizer, DOCS, first.adam,
+              stop)
+    save(path, first)
+    second, expected = load(path), []
+    train(second.config, second.params, second.tokenizer, DOCS, second.adam,
+          lambda step, loss: losses.append(loss))
+    train(whole.config, whole.params, whole.tokenizer, DOCS, whole.adam,
+          lambda step, loss: expected.append(loss))
+    assert losses == expected and bits(second) == bits(whole)
+
+def test_nothing_is_left_to_train(out, tmp_path):
+    out(*TINY, "--steps", "9", "--save", "m.json")
+    before = (tmp_path / "m.json").read_bytes()
+    text = out("--load", "m.json", "docs.txt", "--steps", "9",
+               "--save", "m.json")
+    assert "step" not in text
+    assert (tmp_path / "m.json").read_bytes() == before
+
+# Whole or not at all
+
+@pytest.mark.parametrize("name", ["replace", "fsync"])
+def test_failing_leaves_the_old_file(new_run, model, monkeypatch, name):
+    def fail(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    before = model.read_bytes()
+    monkeypatch.setattr(os, name, fail)
+    with pytest.raises(OSError):
+        save(str(model), new_run())
+    assert model.read_bytes() == before
+    assert os.listdir(model.parent) == ["m.json"]
+
+def test_no_nan_is_saved(trained, model):
+    before = model.read_bytes()
+    flatten(trained.params)[0].data = math.nan
+    with pytest.raises(ValueError):
+        save(str(model), trained)
+    assert model.read_bytes() == before
+    assert os.listdir(model.parent) == ["m.json"]
+
+def test_full_disk(run, tmp_path):
+    """A limit on the size of files stands in for the full disk."""
+    resource = pytest.importorskip("resource")
+    done = run(*TINY, "--steps", "1", "--samples", "1", "--save", "m.json",
+               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE,
+                                                     (999, 999)))
+    assert done.returncode == 1 and len(samples(done.stdout)) == 1
+    assert re.fullmatch(r"microgpt: .*m\.json.*\n", done.stderr)
+    assert os.listdir(tmp_path) == ["docs.txt"]
+
+def test_a_name_that_cannot_be_written_is_refused_early(refused):
+    refused(*TINY, "--steps", "1", "--save", "x" * 250)
+
+def test_killed_while_saving(new_run, trained, model):
+    old, new = bits(new_run()), bits(trained)
+    rng = random.Random(1)
+    for _ in range(50):
+        pid = os.fork()  # cheaper than a new interpreter
+        if not pid:
+            try:
+                while True:
+                    save(str(model), trained)
+                    save(str(model), new_run())
+            finally:
+                os._exit(1)
+        time.sleep(rng.uniform(0.0, 0.03))
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        numbers = json.loads(model.read_text())["weights"]
+        assert [x.hex() for x in numbers] in (old[:len(numbers)],
+                                              new[:len(numbers)])
+
+# Files that are no model
+
+def test_missing_and_directory(refused):
+    assert "missing.json" in refused("--load", "missing.json")
+    assert "'.'" in refused("--load", ".")
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_truncated(model, share):
+    data = model.read_bytes()
+    model.write_bytes(data[:int(len(data) * share)])
+    with pytest.raises(ValueError, match="not a model saved by microgpt"):
+        load(str(model))
+
+@pytest.mark.parametrize("data", [
+    b"", b"[" * 100_000 + b"]" * 100_000, b'{"config":' * 100_000, b"null",
+    b"[]", b"{}", b"3", b'"x"', b"anna\nbob\n", b"\x80\x04\x95pickle",
+    bytes(range(256)), b'{"config": {}}', b"\xef\xbb\xbf{}", b"1" * 10_000],
+    ids=range(14))
+def test_not_a_model(refused, tmp_path, data):
+    (tmp_path / "m.json").write_bytes(data)
+    assert "m.json" in refused("--load", "m.json")
+
+PLACES = ["format", "config", "vocabulary", "docs_crc", "weights", "adam",
+          "rng", "config n_embd", "config n_head", "config n_layer",
+          "config block_size", "config init_std", "config steps",
+          "config learning_rate", "config beta1", "config beta2",
+          "config adam_eps", "config holdout", "config samples",
+          "config temperature", "config seed", "adam m", "adam v", "adam step",
+          "rng 0", "rng 1", "rng 2", "rng 1 0", "rng 1 624", "weights 0",
+          "adam m 0", "adam v 0", "vocabulary 0"]
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("wrong", [
+    None, "x", [], {}, ["x"], 10 ** 400, math.nan, math.inf, True],
+    ids="None text list dict texts huge nan inf True".split())
+def test_wrong_types(model, place, wrong):
+    if place[:4] == "rng " and type(wrong) in (type(None), int, float, bool):
+        pytest.skip("some of these are right, and none can do harm")
+    data = at = json.loads(model.read_text())
+    *keys, last = [int(k) if k.isdigit() else k for k in place.split()]
+    for key in keys:
+        at = at[key]
+    at[last] = wrong
+    model.write_text(json.dumps(data))
+    with pytest.raises(ValueError, match="not a model saved by microgpt"):
+        load(str(model))
+
+@pytest.mark.parametrize("damage", [
+    lambda data: data.update(format="microgpt model, version 2"),
+    lambda data: data["weights"].pop(), lambda data: data["adam"]["m"].pop(),
+    lambda data: data["adam"]["v"].append(0.0),
+    lambda data: data["weights"].append(0.0),
+    lambda data: data["adam"]["v"].__setitem__(0, -1e-9),
+    lambda data: data["adam"].update(step=4),
+    lambda data: data["adam"].update(step=-1),
+    lambda data: data["adam"].update(more=1),
+    lambda data: data["config"].pop("seed"),
+    lambda data: data["config"].update(more=1),
+    lambda data: data["config"].update(n_embd=4),
+    lambda data: data["config"].update(n_embd=9999),
+    lambda data: data["vocabulary"].reverse(),
+    lambda data: data["vocabulary"].append("aa"),
+    lambda data: data["rng"][1].pop(),
+    lambda data: data["rng"][1].__setitem__(624, 625),
+    lambda data: data["rng"].append(0),
+    lambda data: data.pop("rng"), lambda data: data.pop("docs_crc"),
+    lambda data: data.update(more=1)])
+def test_damage(model, damage):
+    data = json.loads(model.read_text())
+    damage(data)
+    model.write_text(json.dumps(data))
+    with pytest.raises(ValueError, match="not a model saved by microgpt"):
+        load(str(model))
+
+def test_a_damaged_model_on_the_command_line(refused, model):
+    model.write_text(model.read_text().replace('"seed": 42', '"seed": NaN'))
+    assert "m.json" in refused("--load", "m.json")
