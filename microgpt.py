@@ -69,8 +69,7 @@ class Value:
         self._children = children
         self._local_grads = local_grads  # d self / d child, one for each
 
-    def __repr__(self):
-        return f"Value(data={self.data}, grad={self.grad})"
+    def __repr__(self): return f"Value(data={self.data}, grad={self.grad})"
 
     def __add__(self, other):  # d(a + b)/da = 1, d(a + b)/db = 1
         other = other if isinstance(other, Value) else Value(other)
@@ -82,6 +81,7 @@ class Value:
                      (other.data, self.data))
 
     def __pow__(self, n):  # d(a ** n)/da = n * a ** (n - 1), n a number
+        n = math.fsum([n])  # a float, or an error where n is a Value
         # math.pow knows no complex numbers: (-8) ** 0.5 is an error
         slope = n * math.pow(self.data, n - 1) if n != 0 else 0.0
         return Value(math.pow(self.data, n), (self,), (slope,))
@@ -113,7 +113,7 @@ class Value:
     def __sub__(self, other): return self + (-other)
     def __rsub__(self, other): return other + (-self)
     def __rmul__(self, other): return self * other
-    def __truediv__(self, other): return self * other ** -1
+    def __truediv__(self, other): return self * (Value(0.0) + other) ** -1
     def __rtruediv__(self, other): return other * self ** -1
 
 def topological_order(root):
@@ -237,8 +237,10 @@ def gpt(config, params, token_id, pos_id, keys, values):
     """Logits of the next token: ids -> [vocab_size]. Radford et al., 2019.
 
     keys and values, [n_layer][pos_id][n_embd], are those of the tokens before
-    this one; its own are appended.
+    this one; its own are appended. Raises IndexError out of the tables.
     """
+    if token_id < 0 or pos_id < 0:  # Python would count from the end
+        raise IndexError(f"{token_id=} and {pos_id=} must be at least 0")
     x = [a + b for a, b in zip(params["wte"][token_id], params["wpe"][pos_id])]
     x = rmsnorm(x)
     head_dim = config.n_embd // config.n_head

@@ -1,28 +1,9 @@
-import math
 import random
 import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import microgpt
-
-
-class Pages:
-    """A plugin, for a fixture of this file would not reach other folders."""
-
-    @pytest.fixture(autouse=True)
-    def pages(self, doctest_namespace):
-        """What the examples of the pages can use without an import."""
-        public = {name: value for name, value in vars(microgpt).items()
-                  if not name.startswith("_")}
-        doctest_namespace.update(public, microgpt=microgpt, random=random,
-                                 math=math)
-
-
-def pytest_configure(config):
-    config.pluginmanager.register(Pages())
 
 
 @pytest.fixture

@@ -314,3 +314,10 @@ def test_every_gradient_against_pytorch():
         largest = max([abs(g) for g in grads])
         assert [v.grad for row in matrix for v in row] == pytest.approx(
             grads, rel=1e-10, abs=1e-13 * largest), name
+
+
+@pytest.mark.parametrize("token_id, pos_id", [(-1, 0), (0, -1)])
+def test_a_negative_index_is_no_index_from_the_end(
+        tiny, params, token_id, pos_id):
+    with pytest.raises(IndexError, match="must be at least 0"):
+        gpt(tiny, params, token_id, pos_id, [[]], [[]])

@@ -186,7 +186,7 @@ def test_no_samples(out):
 def test_temperature(out):
     cold, cool, hot = [samples(out(*TINY, "--steps", "9", "--temperature", t))
                        for t in ("1e-9", "0.5", "9")]
-    assert len(set(cold)) == 1 < len(set(cool)) <= len(set(hot))
+    assert len(set(cold)) == 1 < len(set(cool)) and hot != cool
 
 def test_long_documents_are_announced(out):
     lines = out(*QUICK, "--block-size", "4").splitlines()
@@ -277,7 +277,7 @@ def test_no_holdout_changes_nothing(out):
     ("docs.txt --save nowhere/m.json", "nowhere/m.json"),
     ("docs.txt --save .", "'.'"),
     ("docs.txt --save docs.txt", "left alone"),
-    ("docs.txt --save ''", "''"),
+    ("docs.txt --steps 1 --save ''", "''"),
     ("--load '' --steps 1", "''")])
 def test_refused(refused, docs, args, named):
     (docs.parent / "empty.txt").write_bytes(b"")

@@ -2,7 +2,7 @@
 import math
 
 from svg import (BLUE, GREEN, INK, RED, SOFT, WIDTH, arrow, axes, box, element,
-                 figure, joined, line, scale, spread, text)
+                 figure, joined, line, number, scale, spread, text)
 
 VOWELS = "aeiou"
 
@@ -145,7 +145,7 @@ def overview(name, tokens, loss, n_weights, samples):
 
 
 def loss(losses, means, held_out, levels):
-    """The recorded run: losses and their means, one for each step, held-out
+    """The recorded run: losses of all steps, [n] of (step, mean), held-out
     losses [n] of (step, loss), and what simpler models reach, {name: loss}."""
     n, top = len(losses), 4
     x, y = scale(0, n, 36, 280), scale(1, top, 276, 36)
@@ -156,15 +156,15 @@ def loss(losses, means, held_out, levels):
     # an svg inside cuts off the few steps above the top
     parts.append(element("svg", thin, x=0, y=36, width=WIDTH, height=240,
                          viewBox=f"0 36 {WIDTH} 240"))
-    parts.append(line(*[(x(i), y(v)) for i, v in enumerate(means, 1)],
-                      color=BLUE, stroke_width=2))
+    parts.append(line(*[(x(i), y(v)) for i, v in means], color=BLUE,
+                      stroke_width=2))
     parts += [line((x(0), y(v)), (x(n), y(v)), color=GREEN, stroke_width=1.5,
                    stroke_dasharray="6 4") for v in levels.values()]
     parts += [element("circle", cx=x(i), cy=y(v), r=3, fill=RED)
               for i, v in held_out]
     labels = [(f"{name} {v:.2f}", y(v), GREEN) for name, v in levels.items()]
     labels += [(f"held-out {held_out[-1][1]:.2f}", y(held_out[-1][1]), RED),
-               ("training", y(means[-1]), BLUE)]
+               ("training", y(means[-1][1]), BLUE)]
     places = spread([at for _, at, _ in labels], 17)
     parts += [text(286, place, label, "start", fill=color)
               for (label, _, color), place in zip(labels, places)]
@@ -181,7 +181,7 @@ def loss(losses, means, held_out, levels):
 
 def attention(tokens, heads):
     """Weights [n_head][n][n] that each token gives to those before it."""
-    parts, cell, strongest = [], 26, []
+    parts, cells, cell, strongest = [], [], 26, []
     for h, weights in enumerate(heads):
         left, top = 30 + 200 * (h % 2), 52 + 220 * (h // 2)
         parts.append(text(left + cell * len(tokens) / 2, top - 36,
@@ -190,20 +190,18 @@ def attention(tokens, heads):
             middle = (i + 0.5) * cell
             parts += [text(left + middle, top - 12, token),
                       text(left - 12, top + middle, token)]
-            parts += [element("rect", x=left + cell * j, y=top + cell * i,
-                              width=cell - 2, height=cell - 2, rx=3, fill=BLUE,
-                              fill_opacity=f"{w:.2f}", stroke=SOFT,
-                              stroke_width=0.5)
+            cells += [(left + cell * j, top + cell * i, w)
                       for j, w in enumerate(row)]
         last = max(range(len(tokens)), key=weights[-1].__getitem__)
         strongest.append(f"head {h + 1} at {tokens[last]} "
                          f"({weights[-1][last]:.2f})")
     parts.append(text(100, 450, "weight", "end", fill=SOFT))
-    for i in range(5):
-        parts += [element("rect", x=112 + 48 * i, y=438, width=24, height=24,
-                          rx=3, fill=BLUE, fill_opacity=f"{i / 4:g}",
-                          stroke=SOFT, stroke_width=0.5),
-                  text(124 + 48 * i, 474, f"{i / 4:g}")]
+    cells += [(112 + 48 * i, 438, i / 4) for i in range(5)]
+    parts += [text(124 + 48 * i, 474, f"{i / 4:g}") for i in range(5)]
+    rects = [element("rect", x=x, y=y, width=cell - 2, height=cell - 2, rx=3,
+                     fill_opacity=f"{w:.2f}") for x, y, w in cells]
+    parts.append(element("g", "\n".join(rects), fill=BLUE, stroke=SOFT,
+                         stroke_width="0.5"))
     return figure("attention", f"Attention in {''.join(tokens[1:])}",
                   "A grid for each head. A row is a token that looks, a "
                   "column a token that it looks at, and the darkness its "
@@ -251,11 +249,13 @@ def temperature(prefix, tokens, rows):
                           font_weight="bold"))
         parts.append(line((0, bottom), (WIDTH, bottom)))
         best = max(range(len(probs)), key=probs.__getitem__)
-        for j, p in enumerate(probs):
-            parts.append(element("rect", x=x(j) + 1.5, y=bottom - height(p),
-                                 width=x(1) - 3, height=height(p), fill=BLUE))
-            parts.append(text(x(j + 0.5), bottom + 13, tokens[j],
-                              fill=INK if j == best else SOFT))
+        bars = [f"M{joined([(x(j + 0.5), bottom)])}v-{number(height(p))}"
+                for j, p in enumerate(probs)]
+        parts.append(element("path", d="".join(bars), stroke=BLUE,
+                             stroke_width=x(1) - 3))
+        parts += [text(x(j + 0.5), bottom + 13, token,
+                       fill=INK if j == best else SOFT)
+                  for j, token in enumerate(tokens)]
         parts.append(text(x(best + 0.5), bottom - height(probs[best]) - 10,
                           f"{probs[best]:.2f}"))
         told.append(f"{tokens[best]} with {probs[best]:.2f} at {temp:g}")
@@ -278,7 +278,7 @@ def adam(rates, steps, grads, means):
     dots = [f"M{joined([(x(i), y(v))])}h0" for i, v in enumerate(steps)]
     parts += [element("path", d="".join(dots), stroke=BLUE, stroke_width=2.4,
                       stroke_linecap="round"),
-              line(*[(x(i), y(v)) for i, v in enumerate(rates)], color=RED,
+              line((x(0), y(rates[0])), (x(n), y(0)), color=RED,
                    stroke_width=2),
               text(x(n * 0.55), y(rates[0] * 0.8), "learning rate", "start",
                    fill=RED)]
@@ -287,10 +287,11 @@ def adam(rates, steps, grads, means):
     x, y = scale(0, few, 52, 376), scale(-reach, reach, 412, 272)
     parts += axes(x, y, range(0, few + 1, 20), [-reach, 0, reach],
                   "training step", "its gradient, and the running mean m")
-    parts += [line((x(i), y(0)), (x(i), y(v)), color=RED, stroke_width=2)
-              for i, v in enumerate(grads, 1)]
-    parts.append(line(*[(x(i), y(v)) for i, v in enumerate(means, 1)],
-                      color=BLUE, stroke_width=2))
+    bars = [f"M{joined([(x(i), y(0)), (x(i), y(v))])}"
+            for i, v in enumerate(grads, 1)]
+    parts += [element("path", d="".join(bars), stroke=RED, stroke_width=2),
+              line(*[(x(i), y(v)) for i, v in enumerate(means, 1)],
+                   color=BLUE, stroke_width=2)]
     return figure("adam", "The steps that Adam takes with one weight",
                   f"Above, the sizes of {n} steps of one weight (dots) and "
                   "the learning rate that falls to 0 (line): most dots lie "

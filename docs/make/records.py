@@ -11,256 +11,24 @@ import gc
 import importlib
 import json
 import math
-import pathlib
 import random
 import re
 import sys
-from collections import Counter, namedtuple
-from dataclasses import dataclass, field
+from collections import namedtuple
 
-DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
-ROOT = DATA.parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+from recording import (CONFIG, PREFIXES, ROOT, Reader, adam_steps, baselines,
+                       data_of, letters, mean, record, running_mean, sample,
+                       start, trace)
+
+sys.path.append(str(ROOT / "tests"))
 
 import figures
-import microgpt
 import textbook
-from microgpt import (Config, Value, document_loss, flatten, generate, gpt,
-                      softmax)
+from microgpt import Value, document_loss, flatten, softmax
 
-CONFIG = Config(holdout=0.1)
-PREFIXES = ["", "ma", "jo", "el", "chri"]
+DATA = ROOT / "docs" / "data"
 ATTENTION_NAMES = ["maria", "emma", "oliver", "anna", "john", "elizabeth",
                    "michelle", "christopher"]
-
-# %% The recorded run
-
-
-@dataclass
-class Run:
-    """A run of CONFIG, as `python microgpt.py --holdout 0.1` does it."""
-    docs: list
-    held_out: list
-    tokenizer: microgpt.Tokenizer
-    params: dict
-    rng: random.Random
-    losses: list = field(default_factory=list)
-    snapshots: list = field(default_factory=list)
-    one_weight: list = field(default_factory=list)  # (data, m) of each step
-    trained: list = field(default_factory=list)  # samples at the end
-
-
-def start():
-    """A Run before its first step."""
-    docs, rng = microgpt.load_docs(), random.Random(CONFIG.seed)
-    rng.shuffle(docs)
-    n_held_out = int(len(docs) * CONFIG.holdout)
-    tokenizer = microgpt.Tokenizer(docs)
-    params = microgpt.init_params(CONFIG, tokenizer.vocab_size, rng)
-    return Run(docs[n_held_out:], docs[:n_held_out], tokenizer, params, rng)
-
-
-def mean(numbers):
-    return sum(numbers) / len(numbers)
-
-
-class Reader:
-    """gpt with the weights as they are now; it reads no prefix twice."""
-
-    def __init__(self, run):
-        self.run, self.tokenizer = run, run.tokenizer
-        self.known = {(): ([], [[]] * CONFIG.n_layer, [[]] * CONFIG.n_layer)}
-
-    def read(self, tokens):
-        """Logits after tokens, then their keys and values."""
-        if tokens not in self.known:
-            _, *caches = self.read(tokens[:-1])
-            caches = [[list(layer) for layer in cache] for cache in caches]
-            logits = gpt(CONFIG, self.run.params, tokens[-1], len(tokens) - 1,
-                         *caches)
-            self.known[tokens] = (logits, *caches)
-        return self.known[tokens]
-
-    def logits(self, prefix):
-        """Logits of the token after the text prefix."""
-        bos = self.tokenizer.bos
-        return self.read((bos, *self.tokenizer.encode(prefix)))[0]
-
-    def loss(self, doc):
-        """What document_loss computes."""
-        losses = []
-        for i, (_, target) in enumerate(pairs(self.tokenizer, doc)):
-            prob = softmax(self.logits(doc[:i]))[target].data
-            losses.append(-math.log(prob))
-        return mean(losses)
-
-    def invent(self, rng):
-        """What generate returns."""
-        text, size = "", self.tokenizer.vocab_size
-        for _ in range(CONFIG.block_size):
-            probs = softmax(self.logits(text), CONFIG.temperature)
-            [token] = rng.choices(range(size), weights=data_of(probs))
-            if token == self.tokenizer.bos:
-                break
-            text += self.tokenizer.decode([token])
-        return text
-
-
-def sample(run, count, rng):
-    return [generate(CONFIG, run.params, run.tokenizer, rng)
-            for _ in range(count)]
-
-
-def data_of(values, digits=None):
-    """Plain numbers, rounded if digits are given: Values -> floats."""
-    data = [v.data for v in values]
-    return data if digits is None else [round(x, digits) for x in data]
-
-
-def pairs(tokenizer, doc):
-    """(token, next token) of doc, as many as document_loss looks at."""
-    tokens = [tokenizer.bos, *tokenizer.encode(doc), tokenizer.bos]
-    return list(zip(tokens, tokens[1:]))[:CONFIG.block_size]
-
-
-def snapshot(run, step):
-    reader = Reader(run)
-    run.snapshots.append({
-        "step": step,
-        "held_out": mean([reader.loss(doc) for doc in run.held_out]),
-        "samples": sample(run, 5, random.Random(CONFIG.seed)),
-        "next": {prefix: data_of(softmax(reader.logits(prefix)), 3)
-                 for prefix in PREFIXES[:4]}})
-
-
-def record():
-    """A whole run, with snapshots at the first step and every 50."""
-    run, adam = start(), microgpt.Adam()
-    weight = run.params["lm_head"][0][0]
-    index = flatten(run.params).index(weight)
-
-    def report(step, loss):
-        run.losses.append(loss)
-        run.one_weight.append((weight.data, adam.m[index]))
-        if step == 1 or step % 50 == 0:
-            snapshot(run, step)
-
-    snapshot(run, 0)
-    microgpt.train(CONFIG, run.params, run.tokenizer, run.docs, adam, report)
-    return run
-
-
-def running_mean(numbers, window=50):
-    """The mean of each number and up to window - 1 before it."""
-    return [mean(numbers[max(0, i - window):i])
-            for i in range(1, len(numbers) + 1)]
-
-
-def adam_steps(run):
-    """Learning rates, step sizes, gradients and m of the watched weight."""
-    rates = [CONFIG.learning_rate * (1 - i / CONFIG.steps)
-             for i in range(CONFIG.steps)]
-    first = start().params["lm_head"][0][0].data
-    data, m = zip((first, 0.0), *run.one_weight)
-    steps = [abs(b - a) for a, b in zip(data, data[1:])]
-    # m = beta1 * m + (1 - beta1) * grad, solved for grad
-    grads = [(b - CONFIG.beta1 * a) / (1 - CONFIG.beta1)
-             for a, b in zip(m, m[1:])]
-    return rates, steps, grads[:100], m[1:101]
-
-# %% What simpler models reach
-
-
-def baselines(run):
-    """Held-out loss of guessing by nothing, by letter and by letter pair."""
-    seen = [pair for doc in run.docs
-            for pair in pairs(run.tokenizer, doc)]
-    size = run.tokenizer.vocab_size
-    after, before = [Counter(column) for column in zip(*seen)][::-1]
-    both = Counter(seen)
-    models = {
-        "uniform": lambda a, b: 1 / size,
-        "unigram": lambda a, b: after[b] / len(seen),
-        "bigram": lambda a, b: (both[a, b] + 1) / (before[a] + size)}
-    return {name: mean([mean([-math.log(model(*pair))
-                              for pair in pairs(run.tokenizer, doc)])
-                        for doc in run.held_out])
-            for name, model in models.items()}
-
-# %% Attention, made visible
-
-
-def trace(run, text):
-    """What gpt makes of each token of text: (weights [n_head][<= n], logits).
-
-    gpt keeps its attention weights to itself. This is gpt written once more,
-    for one layer, and it is compared with gpt at every token.
-    """
-    params, head_dim = run.params, CONFIG.n_embd // CONFIG.n_head
-    wq, wk, wv, wo, fc1, fc2 = [params["layer0." + name] for name in (
-        "attn_wq", "attn_wk", "attn_wv", "attn_wo", "mlp_fc1", "mlp_fc2")]
-    linear, rmsnorm = microgpt.linear, microgpt.rmsnorm
-    reader, keys, values, steps = Reader(run), [], [], []
-    tokens = [run.tokenizer.bos, *run.tokenizer.encode(text)]
-    for pos_id, token_id in enumerate(tokens):
-        x = rmsnorm([a + b for a, b in zip(params["wte"][token_id],
-                                           params["wpe"][pos_id])])
-        normed = rmsnorm(x)
-        q = linear(normed, wq)
-        keys.append(linear(normed, wk))
-        values.append(linear(normed, wv))
-        weights, mixed = [], []
-        for first in range(0, CONFIG.n_embd, head_dim):
-            head = slice(first, first + head_dim)
-            scores = linear(q[head], [k[head] for k in keys])
-            weights.append(softmax(scores, head_dim ** 0.5))
-            mixed += linear(weights[-1], zip(*[v[head] for v in values]))
-        x = [a + b for a, b in zip(x, linear(mixed, wo))]
-        hidden = [h.relu() for h in linear(rmsnorm(x), fc1)]
-        x = [a + b for a, b in zip(x, linear(hidden, fc2))]
-        logits = linear(x, params["lm_head"])
-        for own, true in zip(logits, reader.logits(text[:pos_id])):
-            if not math.isclose(own.data, true.data, rel_tol=1e-9):
-                raise ArithmeticError("trace is not what gpt computes")
-        steps.append((weights, logits))
-    return steps
-
-# %% Embeddings in two dimensions
-
-
-def dot(a, b):
-    return sum([x * y for x, y in zip(a, b)])
-
-
-def direction(rows):
-    """The unit vector along which rows differ most, by power iteration."""
-    columns = list(zip(*rows))
-    spreads = [[dot(a, b) for b in columns] for a in columns]
-    vector = [1.0] + [0.0] * (len(columns) - 1)
-    for _ in range(1000):
-        pulled = [dot(row, vector) for row in spreads]
-        length = math.sqrt(dot(pulled, pulled))
-        vector = [x / length for x in pulled]
-    largest = max(vector, key=abs)  # v and -v are as good: take one of them
-    return [x * math.copysign(1.0, largest) for x in vector]
-
-
-def project(table):
-    """Rows [n][n_embd] along their two main directions: -> [n] of (x, y)."""
-    means = [mean(column) for column in zip(*table)]
-    rows = [[a - b for a, b in zip(row, means)] for row in table]
-    coordinates = []
-    for _ in range(2):
-        axis = direction(rows)
-        along = [dot(row, axis) for row in rows]
-        coordinates.append(along)
-        rows = [[a - size * b for a, b in zip(row, axis)]
-                for row, size in zip(rows, along)]
-    return list(zip(*coordinates))
-
-
-def letters(run):
-    return project([data_of(row) for row in run.params["wte"][:-1]])
 
 # %% Graphs
 
@@ -310,8 +78,8 @@ def small_neuron():
             Node("w2", w2, "", 0, 2), Node("x2", x2, "", 0, 3),
             Node("b", b, "", 0, 4), Node("w1 * x1", first, "*", 1, 0.5),
             Node("w2 * x2", second, "*", 1, 2.5),
-            Node("w1 * x1 + w2 * x2", both, "+", 2, 1.5),
-            Node("+ b", shifted, "+", 3, 2.5), Node("n", n, "relu", 4, 2.5),
+            Node("sum", both, "+", 2, 1.5),
+            Node("sum + b", shifted, "+", 3, 2.5), Node("n", n, "relu", 4, 2.5),
             Node("n * n", n * n, "*", 5, 2.5)]
 
 
@@ -378,9 +146,9 @@ def live_attention(before, after):
 
 def live_training(run):
     """How loss, samples and predictions change while the model learns."""
-    means = list(enumerate(running_mean(run.losses), 1))
-    return {"tokens": names_of_tokens(run), "prefixes": PREFIXES[:4],
-            "loss": [(step, round(loss, 4)) for step, loss in means[4::5]],
+    return {"tokens": names_of_tokens(run), "prefixes": PREFIXES,
+            "loss": [(step, round(loss, 4))
+                     for step, loss in running_mean(run.losses)],
             "snapshots": [{**shot, "held_out": round(shot["held_out"], 4)}
                           for shot in run.snapshots if shot["step"] != 1]}
 
@@ -391,7 +159,7 @@ def live_temperature(run):
     return {"tokens": names_of_tokens(run), "prefixes": [
         {"prefix": prefix, "logits": data_of(reader.logits(prefix)),
          "probs": {f"{t:g}": data_of(softmax(reader.logits(prefix), t))
-                   for t in (0.2, 0.5, 1.0, 2.0)}} for prefix in PREFIXES]}
+                   for t in (0.2, 0.5, 1.0, 2.0)}} for prefix in [*PREFIXES, "chri"]]}
 
 # %% Tables
 
@@ -512,7 +280,8 @@ def drawings(before, run):
         ", ".join(run.trained[:2]))
     drawn["loss"] = figures.loss(
         run.losses, running_mean(run.losses),
-        [(shot["step"], shot["held_out"]) for shot in run.snapshots],
+        [(shot["step"], shot["held_out"]) for shot in run.snapshots
+         if shot["step"] != 1],
         baselines(run))
     steps = trace(run, "maria")
     drawn["attention"] = figures.attention(
@@ -536,8 +305,9 @@ def produce():
     numbers = measures(before, run)
     files = {f"{name}.svg": svg for name, svg in drawings(before, run).items()}
     files["matrices.md"] = matrices(run.params)
-    files["untrained.txt"] = "\n".join(untrained) + "\n"
-    files["trained.txt"] = "\n".join(run.trained) + "\n"
+    for name, samples in (("untrained", untrained), ("trained", run.trained)):
+        files[f"{name}.txt"] = "".join([
+            f"sample {i:2d}: {text}\n" for i, text in enumerate(samples, 1)])
     files["steps.txt"] = progress(run)
     files["measures.md"] = table(("what", "measured"), [
         (label, value) for _, label, value in numbers])
