@@ -491,12 +491,14 @@ def save(path, run):
         "weights": [w.data for w in flatten(run.params)],
         "adam": asdict(run.adam), "rng": run.rng.getstate()}, allow_nan=False)
     path = os.path.realpath(path)  # a link stays a link
-    part = f"{path}.{os.getpid()}.part"
+    part = os.path.join(os.path.dirname(path), f".microgpt-{os.getpid()}.part")
     try:
         with open(part, "w", encoding="ascii") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())  # on the disk before it takes the name
+        if os.path.exists(path):
+            shutil.copymode(path, part)
         os.replace(part, path)
     finally:
         if os.path.exists(part):
@@ -525,6 +527,9 @@ def load(path):
             w.data = number
         rng, (version, state, gauss) = random.Random(), data["rng"]
         rng.setstate((version, tuple(state), gauss))
+        if type(data["docs_crc"]) is not int or type(gauss) not in (
+                float, type(None)):
+            raise ValueError("checksum or state of chance is not right")
         return Run(config, tokenizer, params, adam, rng, data["docs_crc"])
     except (ArithmeticError, AttributeError, LookupError, RecursionError,
             TypeError, ValueError) as error:
@@ -543,7 +548,8 @@ def fail(error, status):
     """Say on stderr, in one line, what is wrong -> status."""
     if isinstance(error, OSError):
         error = f"{error.filename!r}: {error.strerror}"
-    print(f"microgpt: {printable(str(error))}", file=sys.stderr)
+    if sys.stderr:  # print would turn to stdout
+        print(f"microgpt: {printable(str(error))}", file=sys.stderr)
     return status
 
 class Parser(argparse.ArgumentParser):
@@ -572,7 +578,7 @@ def parse(argv):
 
 def check_target(path):
     """Raise ValueError if save could not write path or would spoil a file."""
-    if os.path.exists(path):
+    if os.path.exists(path) or not os.path.basename(path):
         if not os.path.isfile(path):
             raise ValueError(f"{path!r} is not a file to save to")
         with open(path, "rb") as file:
@@ -587,13 +593,13 @@ def prepare(options):
     given = {f.name: getattr(options, f.name) for f in fields(Config)
              if hasattr(options, f.name)}
     run, docs, n_held_out = None, [], 0
-    if options.load:
+    if options.load is not None:
         run = load(options.load)
-        for name in given.keys() - {"samples", "temperature"}:
+        for name, value in given.items():
             kept = getattr(run.config, name)
-            if given[name] != kept:
-                raise ValueError(f"{name}={given[name]} contradicts {name}="
-                                 f"{kept} in {options.load!r}")
+            if value != kept and name not in ("samples", "temperature"):
+                raise ValueError(f"{name}={value} contradicts {name}={kept} "
+                                 f"in {options.load!r}")
         run.config = replace(run.config, **given)
     config = run.config if run else Config(**given)
     if not run or "steps" in given:
@@ -601,10 +607,10 @@ def prepare(options):
         docs_crc = zlib.crc32("\n".join(docs).encode())
         rng = random.Random(config.seed)
         rng.shuffle(docs)
-        n_held_out = int(len(docs) * config.holdout)
-        if config.holdout and not n_held_out:
+        n_held_out = round(len(docs) * config.holdout)
+        if config.holdout and not 0 < n_held_out < len(docs):
             raise ValueError(f"holdout={config.holdout} of {len(docs)} "
-                             "documents is less than one")
+                             "documents is none or all of them")
         if run and docs_crc != run.docs_crc:
             raise ValueError(f"{options.load!r} was trained on other documents")
         if not run:
@@ -614,14 +620,14 @@ def prepare(options):
     elif options.file:
         raise ValueError(f"FILE beside --load needs --steps {config.steps}")
     encode_prompt(config, run.tokenizer, options.prompt)
-    if options.save:
+    if options.save is not None:
         check_target(options.save)
     return run, docs[n_held_out:], docs[:n_held_out]
 
 def learn(run, docs, held_out):
     """Train and show how it goes; Ctrl-C ends training after its step."""
     config, first, start = run.config, run.adam.step + 1, time.monotonic()
-    live, extra, stop = sys.stdout.isatty(), "", []
+    live, extra, stop = sys.stdout and sys.stdout.isatty(), "", []
 
     def interrupt(signum, frame):
         stop.append(signum)
@@ -648,27 +654,30 @@ def learn(run, docs, held_out):
         if stop:
             raise StopIteration
 
-    previous = signal.signal(signal.SIGINT, interrupt)
+    previous, ending = signal.signal(signal.SIGINT, interrupt), ""
+    if previous is signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGINT, previous)
     try:
         train(config, run.params, run.tokenizer, docs, run.adam, report)
     except StopIteration:
-        extra = f"stopped after step {run.adam.step} of {config.steps}"
+        ending = f"stopped after step {run.adam.step} of {config.steps}\n"
     finally:
         signal.signal(signal.SIGINT, previous)
         if live and run.adam.step >= first:
             print()  # leave the live line
-    if stop:
-        print(extra)
+    print(ending, end="")
+    if not all([math.isfinite(w.data) for w in flatten(run.params)]):
+        raise ArithmeticError("a weight is not finite")
 
 def main(argv):
     """Run the command line argv -> exit status."""
     options, status = parse(argv), 0
     try:
-        run, docs, held_out = prepare(options)
-    except (OSError, ValueError) as error:
-        return fail(error, 2)
-    config = run.config
-    try:
+        try:
+            run, docs, held_out = prepare(options)
+        except (OSError, ValueError) as error:
+            return fail(error, 2)
+        config = run.config
         if docs:
             print(f"documents {len(docs)}", end=" | ")
             if held_out:
@@ -677,15 +686,15 @@ def main(argv):
               f"parameters {len(flatten(run.params))}")
         cut = sum([len(doc) >= config.block_size for doc in docs])
         if cut:
-            print(f"{cut} documents are longer than block_size="
-                  f"{config.block_size} with their end mark: their end is cut")
+            print(f"documents cut to block_size={config.block_size} tokens, "
+                  f"end mark included: {cut}")
         if docs:
             learn(run, docs, held_out)
-        if options.save:
+        if options.save is not None:
             try:
                 save(options.save, run)
-            except (OSError, ValueError) as error:
-                status = fail(error, 1)
+            except OSError as error:
+                status = fail(f"{options.save!r}: {error.strerror}", 1)
         for i in range(1, config.samples + 1):
             text = generate(config, run.params, run.tokenizer, run.rng,
                             options.prompt)
@@ -695,8 +704,10 @@ def main(argv):
                       f"lower learning_rate={config.learning_rate}", 1)
     except KeyboardInterrupt:
         status = 130  # what shells call a program ended by Ctrl-C
-    except BrokenPipeError:  # nobody reads on, as with | head -3
+    except OSError as error:  # nobody reads on, as with | head -3, or disk full
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            status = fail(f"output: {error.strerror}", 1)
     return status
 
 if __name__ == "__main__":

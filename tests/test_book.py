@@ -197,7 +197,8 @@ def test_nothing_is_fetched_from_elsewhere(site, pages):
         assert not re.search(r"url\(['\"]?(https?:)?//", sheet.read_text("utf-8"))
 
 
-NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?!\.?\d)")
+# versions of Python are no measurements
+NUMBER = re.compile(r"(?<!Python )(?<![\w.])\d+\.\d+(?!\.?\d)")
 
 
 def prose_and_proof(name):

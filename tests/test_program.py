@@ -190,7 +190,7 @@ def test_temperature(out):
 
 def test_long_documents_are_announced(out):
     lines = out(*QUICK, "--block-size", "4").splitlines()
-    assert lines[1].startswith("1 ") and "block_size=4" in lines[1]
+    assert "block_size=4" in lines[1] and lines[1].endswith(": 1")
     assert lines[2].startswith("step    1")
 
 def test_help(out):

@@ -36,12 +36,12 @@ def graph(name, nodes, backward):
             parts.append(arrow(*(ends[::-1] if backward else ends),
                                color=color))
             parts.append(text(*beside(*ends), f"× {slope:g}", fill=color))
-    flow = ("The grads flow back from d to a and b" if backward else
-            "The data flows from a and b to d")
-    return figure(name, f"The graph of d = a * b + a, {'back' * backward}"
-                  f"{'for' * (not backward)}ward", f"{flow}. Every edge is "
-                  f"labelled with its local gradient. {'; '.join(told)}.",
-                  250, parts)
+    way, flow = (("backward", "The grads flow back from d to a and b")
+                 if backward else
+                 ("forward", "The data flows from a and b to d"))
+    return figure(name, f"The graph of d = a * b + a, {way}", f"{flow}. Every "
+                  f"edge is labelled with its local gradient. "
+                  f"{'; '.join(told)}.", 250, parts)
 
 
 def chain(x, width, rows):
@@ -57,7 +57,7 @@ def path(shapes, n_head, token, char, pos_id):
     """One token's way through the model; shapes is {name: (n_out, n_in)}."""
     vocab, n = shapes["wte"]
     positions, hidden = shapes["wpe"][0], shapes["layer0.mlp_fc1"][0]
-    spine, side, y_end = 92, 292, 638
+    spine, side, y_end = 93, 292, 638
 
     def size(name):
         return "{} × {}".format(*shapes[name])
@@ -67,9 +67,9 @@ def path(shapes, n_head, token, char, pos_id):
                         stroke=BLUE, stroke_width=1.5)
                 + text(spine, y, "+", fill=BLUE))
 
-    parts = chain(spine, 184, [(16, f"token {token} ({char})"), (
+    parts = chain(spine, 182, [(16, f"token {token} ({char})"), (
         66, f"row {token} of wte {vocab} × {n}")])
-    parts += chain(300, 184, [(16, f"position {pos_id}"), (
+    parts += chain(300, 182, [(16, f"position {pos_id}"), (
         66, f"row {pos_id} of wpe {positions} × {n}")])
     parts += [arrow((spine, 80), (spine, 101)), plus(112),
               arrow((300, 80), (300, 112), (spine + 11, 112)),
@@ -95,10 +95,10 @@ def path(shapes, n_head, token, char, pos_id):
                        fill=BLUE)]
         above = join + 11
     parts.append(arrow((spine, above), (spine, y_end - 14)))
-    parts += chain(spine, 184, [(y_end, "lm_head: " + size("lm_head")),
+    parts += chain(spine, 182, [(y_end, "lm_head: " + size("lm_head")),
                                 (y_end + 48, "softmax")])
     for y, content in [(y_end, "logits"), (y_end + 48, "probabilities")]:
-        parts += [arrow((spine + 92, y), (spine + 122, y)),
+        parts += [arrow((spine + 91, y), (spine + 122, y)),
                   text(spine + 128, y, f"{vocab} {content}", "start")]
     return figure("path", "The path of one token through the model",
                   f"The token's row of wte and its position's row of wpe, {n} "
@@ -141,7 +141,7 @@ def overview(name, tokens, loss, n_weights, samples):
                   "A name becomes tokens, gpt makes probabilities of the next "
                   "token from them, and these become a loss, gradients and "
                   "better weights for gpt, or new names. Each box is a link "
-                  "to its chapter.", 440, parts)
+                  "to its chapter.", 440, parts, role="group")
 
 
 def loss(losses, means, held_out, levels):
@@ -181,15 +181,15 @@ def loss(losses, means, held_out, levels):
 
 def attention(tokens, heads):
     """Weights [n_head][n][n] that each token gives to those before it."""
-    parts, cells, cell, strongest = [], [], 26, []
+    parts, cells, cell, strongest = [], [], 25, []
     for h, weights in enumerate(heads):
-        left, top = 30 + 200 * (h % 2), 52 + 220 * (h // 2)
+        left, top = 36 + 206 * (h % 2), 52 + 220 * (h // 2)
         parts.append(text(left + cell * len(tokens) / 2, top - 36,
                           f"head {h + 1}", font_weight="bold"))
         for i, (token, row) in enumerate(zip(tokens, weights)):
-            middle = (i + 0.5) * cell
+            middle = (i + 0.5) * cell - 1
             parts += [text(left + middle, top - 12, token),
-                      text(left - 12, top + middle, token)]
+                      text(left - 7, top + middle, token, "end")]
             cells += [(left + cell * j, top + cell * i, w)
                       for j, w in enumerate(row)]
         last = max(range(len(tokens)), key=weights[-1].__getitem__)
@@ -245,7 +245,7 @@ def temperature(prefix, tokens, rows):
     for i, (temp, probs) in enumerate(rows.items()):
         bottom = 116 + 126 * i
         height = scale(0, top, 0, 92)
-        parts.append(text(0, bottom - 92, f"temperature {temp:g}", "start",
+        parts.append(text(0, bottom - 78, f"temperature {temp:g}", "start",
                           font_weight="bold"))
         parts.append(line((0, bottom), (WIDTH, bottom)))
         best = max(range(len(probs)), key=probs.__getitem__)
@@ -292,10 +292,11 @@ def adam(rates, steps, grads, means):
     parts += [element("path", d="".join(bars), stroke=RED, stroke_width=2),
               line(*[(x(i), y(v)) for i, v in enumerate(means, 1)],
                    color=BLUE, stroke_width=2)]
+    small = sum([step < rate for step, rate in zip(steps, rates)])
     return figure("adam", "The steps that Adam takes with one weight",
-                  f"Above, the sizes of {n} steps of one weight (dots) and "
-                  "the learning rate that falls to 0 (line): most dots lie "
-                  "below the line. Below, the weight's gradient in the first "
-                  f"{few} steps (bars), which jumps from document to "
-                  "document, and its running mean m (line), which moves "
-                  "slowly.", 454, parts)
+                  f"Above, the sizes of the {n} steps of the first weight of "
+                  "lm_head (dots) and the learning rate that falls to 0 "
+                  f"(line): {small} dots lie below the line. Below, the "
+                  f"weight's gradient in the first {few} steps (bars), which "
+                  "jumps from document to document, and its running mean m "
+                  "(line), which moves slowly.", 454, parts)

@@ -116,7 +116,7 @@ def snapshot(run, step):
 
 
 def record():
-    """A whole run, with snapshots at the first step and every 50."""
+    """A whole run, with snapshots before it, at step 1 and every 50 steps."""
     run, adam = start(), microgpt.Adam()
     weight = run.params["lm_head"][0][0]
     index = flatten(run.params).index(weight)

@@ -83,7 +83,6 @@ def small_neuron():
             Node("n * n", n * n, "*", 5, 2.5)]
 
 
-
 def backward_steps(nodes):
     """What backward does, edge by edge, on a small expression."""
     index = {n.value: i for i, n in enumerate(nodes)}
@@ -106,20 +105,23 @@ def backward_steps(nodes):
 # %% Data for the live parts
 
 
-def live_backward():
-    """Two small graphs and each step of backward through them."""
-    return [{"title": title, "nodes": [
-        {"id": i, "label": n.label, "op": n.op, "data": n.value.data,
-         "x": n.x, "y": n.y} for i, n in enumerate(nodes)],
-        "edges": [{"from": i, "to": j, "local_grad": slope}
-                  for i, n in enumerate(nodes)
-                  for child, slope in zip(n.value._children,
-                                          n.value._local_grads)
-                  for j, m in enumerate(nodes) if m.value is child],
+def live_graph(title, nodes):
+    """A graph for drawing, and each step of backward through it."""
+    index = {n.value: i for i, n in enumerate(nodes)}
+    return {
+        "title": title,
+        "nodes": [{"id": i, "label": n.label, "op": n.op, "data": n.value.data,
+                   "x": n.x, "y": n.y} for i, n in enumerate(nodes)],
+        "edges": [{"from": i, "to": index[child], "local_grad": slope}
+                  for i, n in enumerate(nodes) for child, slope in zip(
+                      n.value._children, n.value._local_grads)],
         "steps": backward_steps(nodes)}
-        for title, nodes in (("d = a * b + a", small_expression()),
-                             ("n = relu(w1 * x1 + w2 * x2 + b), then n * n",
-                              small_neuron()))]
+
+
+def live_backward():
+    return [live_graph("d = a * b + a", small_expression()),
+            live_graph("n = relu(w1 * x1 + w2 * x2 + b), then n * n",
+                       small_neuron())]
 
 
 def names_of_tokens(run):
@@ -156,10 +158,12 @@ def live_training(run):
 def live_temperature(run):
     """Logits to try temperatures on, and what softmax makes of them."""
     reader = Reader(run)
+    logits = {text: reader.logits(text) for text in [*PREFIXES, "chri"]}
     return {"tokens": names_of_tokens(run), "prefixes": [
-        {"prefix": prefix, "logits": data_of(reader.logits(prefix)),
-         "probs": {f"{t:g}": data_of(softmax(reader.logits(prefix), t))
-                   for t in (0.2, 0.5, 1.0, 2.0)}} for prefix in [*PREFIXES, "chri"]]}
+        {"prefix": prefix, "logits": data_of(values),
+         "probs": {f"{t:g}": data_of(softmax(values, t))
+                   for t in (0.2, 0.5, 1.0, 2.0)}}
+        for prefix, values in logits.items()]}
 
 # %% Tables
 
@@ -199,7 +203,8 @@ def graph_measures(run, name):
     bos = run.tokenizer.bos
     plain, _ = textbook.document_loss(
         CONFIG, params, [bos, *run.tokenizer.encode(name), bos])
-    return [(f"{kind}_{what}", f"{what} of the graph of {name}{form}", size)
+    return [(f"{kind}_{what}_{name}", f"{what} of the graph of {name}{form}",
+             size)
             for kind, form, loss in (("graph", "", fused), (
                 "textbook", ", each product and sum a node", plain))
             for what, size in zip(("nodes", "edges", "depth"),

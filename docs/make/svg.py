@@ -30,14 +30,18 @@ def element(tag, content=None, **attrs):
     return f"<{start}/>" if content is None else f"<{start}>{content}</{tag}>"
 
 
-def figure(name, title, desc, height, parts):
-    """A whole file. Its ids begin with name, to be unique in a page."""
+def figure(name, title, desc, height, parts, role="img"):
+    """A whole file. Its ids begin with name, to be unique in a page.
+
+    With links in it, role has to be "group": who listens to a page hears an
+    img as one thing, without its links.
+    """
     ids = f"{name}-title {name}-desc"
     lines = [element("title", escape(title), id=f"{name}-title"),
              element("desc", escape(desc), id=f"{name}-desc"), *parts]
     return element(
         "svg", "\n" + "\n".join(lines) + "\n", xmlns="http://www.w3.org/2000/"
-        "svg", role="img", aria_labelledby=ids, width=WIDTH * 1.2,
+        "svg", role=role, aria_labelledby=ids, width=WIDTH * 1.2,
         viewBox=f"0 0 {WIDTH} {number(height)}", font_family="inherit",
         font_size=14, fill=INK, style="max-width:100%;height:auto") + "\n"
 
