@@ -711,6 +711,6 @@ def main(argv):
     return status
 
 if __name__ == "__main__":
-    if "__file__" in globals():
+    if "__file__" in globals() and "get_ipython" not in globals():
         sys.exit(main(sys.argv[1:]))
-    main([])  # pasted into a notebook, whose sys.argv is the kernel's
+    main([])  # in a notebook sys.argv is the kernel's

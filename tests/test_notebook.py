@@ -45,6 +45,12 @@ def test_whole_file_in_one_cell(source, notebook, capsys):
     check_job(out)
     assert err == ""
 
+def test_an_editor_that_sets_file(source, notebook, capsys):
+    """VS Code's interactive window has `__file__`, and a kernel's argv."""
+    notebook.update(__file__="microgpt.py", get_ipython=lambda: None)
+    exec(source, notebook)
+    check_job(capsys.readouterr().out)
+
 def test_whole_file_twice(source, notebook, capsys):
     exec(source, notebook)
     first = capsys.readouterr().out

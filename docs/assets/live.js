@@ -100,11 +100,14 @@
   // Backward: step through the edges of a small graph
 
   // On a narrow screen the graph runs from top to bottom.
-  function geometry(narrow) {
+  function geometry(nodes, narrow) {
+    const columns = Math.max(...nodes.map((node) => node.x));
+    const rows = Math.max(...nodes.map((node) => node.y));
     const size = narrow ? { w: 62, h: 58 } : { w: 78, h: 62 };
+    const gap = narrow ? Math.min(100, 272 / rows) : Math.min(180, 640 / columns);
     const place = narrow
-      ? (node) => ({ x: 32 + node.y * 68, y: 30 + node.x * 98 })
-      : (node) => ({ x: 40 + node.x * 128, y: 32 + node.y * 78 });
+      ? (node) => ({ x: 32 + node.y * gap, y: 30 + node.x * 98 })
+      : (node) => ({ x: 40 + node.x * gap, y: 32 + node.y * 78 });
     return { size, place };
   }
 
@@ -166,7 +169,7 @@
   }
 
   function drawGraph(graph, done, narrow) {
-    const { size, place } = geometry(narrow);
+    const { size, place } = geometry(graph.nodes, narrow);
     const at = graph.nodes.map(place);
     const width = Math.max(...at.map((p) => p.x)) + size.w / 2 + 2;
     const height = Math.max(...at.map((p) => p.y)) + size.h / 2 + 2;
@@ -176,7 +179,7 @@
     const edges = graph.edges.map((edge, i) => {
       const twins = graph.edges.filter((e) => e.from === edge.from
         && e.to === edge.to);
-      const shift = twins.length > 1 ? 26 * twins.indexOf(edge) - 13 : 0;
+      const shift = twins.length > 1 ? 36 * twins.indexOf(edge) - 18 : 0;
       const turn = order.indexOf(i);
       const state = turn === done - 1 ? "is-now" : turn < done ? "is-done" : "";
       return drawEdge(edge, edgeEnds(at[edge.from], at[edge.to], size, shift),
@@ -355,7 +358,7 @@
       const likely = largest(probs[prefix]);
       figure.replaceChildren(drawCurve(data, at));
       numbers.replaceChildren(
-        html("div", { class: "live-trained" }, html("dt", {}, "training loss"),
+        html("div", { class: "live-trained" }, html("dt", {}, "training loss, mean of 50 steps"),
           html("dd", {}, lossAt(loss, step))),
         html("div", { class: "live-held-out" }, html("dt", {}, "held-out loss"),
           html("dd", {}, heldOut.toFixed(2))));

@@ -36,7 +36,7 @@ def start():
     """A Run before its first step."""
     docs, rng = microgpt.load_docs(), random.Random(CONFIG.seed)
     rng.shuffle(docs)
-    n_held_out = int(len(docs) * CONFIG.holdout)
+    n_held_out = round(len(docs) * CONFIG.holdout)
     tokenizer = microgpt.Tokenizer(docs)
     params = microgpt.init_params(CONFIG, tokenizer.vocab_size, rng)
     return Run(docs[n_held_out:], docs[:n_held_out], tokenizer, params, rng)
