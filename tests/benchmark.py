@@ -2,10 +2,12 @@
 
     python tests/benchmark.py                  print the tables
     python tests/benchmark.py --json FILE      and write the figures to FILE
-    python tests/benchmark.py --pairs 10       quicker and rougher
+    python tests/benchmark.py --rounds 1       quicker and rougher
 
 Each formulation trains in a process of its own, so that neither warms or
-fills the memory of the other, on the same documents, in turn: A B A B. Only
+fills the memory of the other, on the same documents, in turn, ten steps each:
+A B A B. (Turns of one step would measure how long a processor's cache takes to
+fill again.) Only
 ratios within one run mean something; machines differ and are noisy. The
 cyclic collector is on, except where it says so.
 """
@@ -120,6 +122,7 @@ def worker(kind, settings, length):
               **{phase: total / steps for phase, total in sums.items()})
 
 
+TURN = 10  # steps
 KINDS = ["textbook", "textbook, collector off", "microgpt"]
 
 
@@ -147,11 +150,12 @@ class Process:
         return statistics.median(reply["seconds"] for reply in self.replies)
 
 
-def compare(pairs):
+def compare(rounds):
     """A B C A B C: the textbook, the same without collector, microgpt."""
     runs = {kind: Process(kind) for kind in KINDS}
-    for _ in range(pairs):
-        losses = [run.step()["loss"] for run in runs.values()]
+    for _ in range(rounds):
+        losses = [[run.step()["loss"] for _ in range(TURN)][-1]
+                  for run in runs.values()]
         assert max(losses) - min(losses) < 1e-6, losses
     figures = {name: {"ms": 1e3 * run.median(), "peak_mb": run.replies[-1]["peak"]}
                for name, run in runs.items()}
@@ -176,10 +180,10 @@ def growth(settings, length, steps):
             "peak_mb": run.replies[-1]["peak"]}
 
 
-def measure(pairs):
+def measure(rounds):
     figures = {"python": f"{platform.python_implementation()} "
-                         f"{platform.python_version()}", "pairs": pairs}
-    figures["step"] = compare(pairs)
+                         f"{platform.python_version()}", "rounds": rounds}
+    figures["step"] = compare(rounds)
     phases = Process("phases").step()
     step = figures["step"]["microgpt"]["ms"] / 1e3
     phases["samples_to_training"] = phases.pop("samples") / (1000 * step)
@@ -195,7 +199,7 @@ def measure(pairs):
     long.close()
     figures["peak_mb"] = {str(n): long.replies[n - 1]["peak"] for n in (100, 1000)}
     sizes = [{}, {"n_embd": 32}, {"n_embd": 64}, {"n_layer": 2}, {"n_layer": 4}]
-    few = max(5, pairs // 4)
+    few = 10
     figures["growth"] = [{"settings": s, "length": 0, **growth(s, 0, few)}
                          for s in sizes]
     figures["growth"] += [
@@ -212,8 +216,8 @@ def markdown(figures):
              "accumulate": "adding up gradients",
              "adam_and_rest": "Adam, freeing the graph and the rest"}
     lines = [
-        f"Measured with {figures['python']}, {figures['pairs']} steps each, "
-        f"in turn. The textbook took {step['ratio']:.1f} times as long.", "",
+        f"Measured with {figures['python']}, {figures['rounds']} turns of {TURN} "
+        f"steps each. The textbook took {step['ratio']:.1f} times as long.", "",
         "| a training step | milliseconds, median | peak memory, MB |",
         "|---|---:|---:|"]
     for name in KINDS:
@@ -241,8 +245,8 @@ def markdown(figures):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=40, metavar="N",
-                        help="steps that each trains (default: 40)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N",
+                        help="turns of ten steps for each (default: 5)")
     parser.add_argument("--json", metavar="FILE",
                         help="also write the figures to FILE, JSON")
     parser.add_argument("--markdown", metavar="FILE",
@@ -259,7 +263,7 @@ def main():
         thread.start()
         thread.join()
         return
-    figures = measure(options.pairs)
+    figures = measure(options.rounds)
     print(markdown(figures), end="")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:

@@ -2,9 +2,9 @@
 import html.parser
 import json
 import math
-import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -59,19 +59,6 @@ class Page(html.parser.HTMLParser):
             if self._in_excerpt:
                 number, text = self.numbered[-1]
                 self.numbered[-1] = number, text + data
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """Folder of the built site."""
-    pytest.importorskip("material", reason="mkdocs-material is not installed")
-    folder = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", folder],
-        cwd=ROOT, capture_output=True, text=True,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -226,3 +213,31 @@ def test_decimal_numbers_in_prose_are_checked_somewhere(name):
         digits = len(number.partition(".")[2])
         assert any(math.isclose(round(n, digits), float(number))
                    for n in known), f"{name}.md: who says {number}?"
+
+
+def test_speed_tables_are_those_of_the_recorded_benchmark():
+    """Times can't be measured again; that the page tells them can be seen."""
+    pytest.importorskip("resource", reason="needs a Unix")
+    import benchmark
+    figures = json.loads((DOCS / "data/benchmark.json").read_text("utf-8"))
+    table = (DOCS / "data/speed.md").read_text("utf-8")
+    assert table == benchmark.markdown(figures)
+
+
+@pytest.mark.slow
+def test_recorded_runs_come_out_the_same():
+    done = subprocess.run([sys.executable, DOCS / "make/records.py", "--check"],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_builds_with_the_successor_of_material_too(tmp_path):
+    pytest.importorskip("zensical", reason="zensical is not installed")
+    shutil.copytree(DOCS, tmp_path / "docs")
+    for name in ("microgpt.py", "mkdocs.yml"):
+        shutil.copy(ROOT / name, tmp_path)
+    done = subprocess.run([sys.executable, "-m", "zensical", "build"],
+                          cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (tmp_path / "site/autograd.html").read_text(encoding="utf-8")
+    assert "topological_order" in text

@@ -1,6 +1,7 @@
 """The program as its users meet it: a command, its output, its exit status."""
 import fcntl
 import os
+import pathlib
 import pty
 import random
 import re
@@ -146,8 +147,15 @@ def samples(text):
 # What it prints
 
 def test_default_run(default_run):
+    """Losses and samples are the same on every Python."""
     assert default_run.stdout == GOLDEN
     assert (default_run.returncode, default_run.stderr) == (0, "")
+
+@pytest.mark.parametrize("file", ["README.md", "docs/data/run.txt"])
+def test_the_run_that_readers_are_shown(file):
+    root = pathlib.Path(microgpt.__file__).parent
+    assert GOLDEN in (root / file).read_text(encoding="utf-8")
+
 
 @pytest.mark.parametrize("steps, shown", [
     (25, [1, 3, 5, 8, 10, 13, 15, 18, 20, 23, 25]), (7, [*range(1, 8)]),

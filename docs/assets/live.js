@@ -45,10 +45,11 @@
   // A slider whose value is told in words, on the page and to screen readers.
   function slider(title, range, words, move) {
     const input = html("input", { type: "range", ...range });
-    const output = html("output", { "aria-hidden": "true" });
+    // Not an <output>: the label would belong to that instead of the slider.
+    const value = html("b", { class: "live-value", "aria-hidden": "true" });
     const tell = () => {
-      output.textContent = words(Number(input.value));
-      input.setAttribute("aria-valuetext", output.textContent);
+      value.textContent = words(Number(input.value));
+      input.setAttribute("aria-valuetext", value.textContent);
     };
     input.addEventListener("input", () => {
       tell();
@@ -56,7 +57,7 @@
     });
     tell();
     return html("label", { class: "live-slider" },
-      html("span", {}, title), output, input);
+      html("span", {}, title), value, input);
   }
 
   function titled(title, node) {
@@ -104,7 +105,7 @@
     const columns = Math.max(...nodes.map((node) => node.x));
     const rows = Math.max(...nodes.map((node) => node.y));
     const size = narrow ? { w: 62, h: 58 } : { w: 78, h: 62 };
-    const gap = narrow ? Math.min(100, 272 / rows) : Math.min(180, 640 / columns);
+    const gap = narrow ? Math.min(100, 272 / rows) : Math.min(180, 690 / columns);
     const place = narrow
       ? (node) => ({ x: 32 + node.y * gap, y: 30 + node.x * 98 })
       : (node) => ({ x: 40 + node.x * gap, y: 32 + node.y * 78 });
@@ -126,7 +127,7 @@
              dx: dx / length, dy: dy / length };
   }
 
-  function drawEdge(edge, ends, state) {
+  function drawEdge(edge, ends, state, lift) {
     const { start, end, middle, dx, dy } = ends;
     const neck = { x: end.x - 8 * dx, y: end.y - 8 * dy };
     const head = [[end.x, end.y], [neck.x - 4 * dy, neck.y + 4 * dx],
@@ -134,7 +135,7 @@
     return svg("g", { class: `live-edge ${state}` },
       svg("line", { x1: start.x, y1: start.y, x2: neck.x, y2: neck.y }),
       svg("polygon", { points: head.join(" ") }),
-      svg("text", { x: middle.x, y: middle.y + 4.5 },
+      svg("text", { x: middle.x, y: middle.y + 4.5 - lift },
         `× ${plain(edge.local_grad)}`));
   }
 
@@ -182,8 +183,9 @@
       const shift = twins.length > 1 ? 36 * twins.indexOf(edge) - 18 : 0;
       const turn = order.indexOf(i);
       const state = turn === done - 1 ? "is-now" : turn < done ? "is-done" : "";
-      return drawEdge(edge, edgeEnds(at[edge.from], at[edge.to], size, shift),
-        state);
+      const ends = edgeEnds(at[edge.from], at[edge.to], size, shift);
+      // From left to right there is more room above an arrow than on it.
+      return drawEdge(edge, ends, state, narrow ? 0 : 11);
     });
     const nodes = graph.nodes.map((node, i) => drawNode(node, grads[i], at[i],
       size, now && now.from === i ? "is-from" : now && now.to === i ? "is-to" : ""));

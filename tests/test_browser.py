@@ -1,0 +1,462 @@
+"""The book as a reader with a browser has it: from a file, and from a server."""
+import contextlib
+import functools
+import http.server
+import json
+import re
+import shutil
+import threading
+
+import pytest
+
+from test_book import CHAPTERS, PAGES, ROOT, quick
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here")]
+LIVE = {"autograd": "backward", "model": "attention", "training": "training",
+        "sampling": "temperature"}
+
+
+def recorded(kind):
+    text = (ROOT / f"docs/data/live-{kind}.json").read_text(encoding="utf-8")
+    return json.loads(text)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=[
+            "--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def server(site):
+    """Address of a server of the site. It keeps its log to itself."""
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Handler, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
+
+
+@contextlib.contextmanager
+def reading(browser, address, **settings):
+    """A page. In the end nothing was complained of, or fetched elsewhere."""
+    context = browser.new_context(**settings)
+    page, told, asked = context.new_page(), [], []
+    page.set_default_timeout(5000)
+    page.set_default_navigation_timeout(20000)
+    page.on("console", lambda m: told.append(f"{m.type}: {m.text}"))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    yield page
+    page.wait_for_timeout(20)  # for what is still to be told
+    context.close()
+    assert not [line for line in told if not line.startswith(("log", "info"))]
+    assert asked
+    assert not [url for url in asked
+                if not url.startswith((address + "/", "data:", "blob:"))]
+
+
+@pytest.fixture(params=["file", "http"])
+def address(request, site):
+    return (site.as_uri() if request.param == "file"
+            else request.getfixturevalue("server"))
+
+
+@pytest.fixture
+def page(browser, address):
+    with reading(browser, address) as page:
+        yield page
+
+
+@pytest.fixture
+def from_file(browser, site):
+    size = {"width": 1280, "height": 1000}  # a live part is seen as a whole
+    with reading(browser, site.as_uri(), viewport=size) as page:
+        page.address = site.as_uri()
+        yield page
+
+
+@pytest.fixture
+def live(from_file, request):
+    """The live part of a test's page, from a file, and the focus before it."""
+    name, = [name for name, kind in LIVE.items() if kind in request.node.name]
+    from_file.goto(f"{from_file.address}/{name}.html")
+    from_file.locator(".live-head").evaluate(
+        "e => e.parentNode.scrollIntoView({block: 'center'})")
+    from_file.locator(".live-head").click()
+    return from_file.locator(".live-panel")
+
+
+def status(live):
+    text = live.locator("[aria-live=polite]").text_content()
+    assert text.endswith(".")
+    return text
+
+
+def press(live, control, key):
+    """Go to control by Tab alone, see that it shows the focus, press key."""
+    for _ in range(30):
+        if control.evaluate("e => e === document.activeElement"):
+            break
+        live.page.keyboard.press("Tab")
+    shown = control.evaluate(
+        "e => getComputedStyle(e.type === 'radio' ? e.nextSibling : e).outlineStyle")
+    assert shown != "none"
+    live.page.keyboard.press(key)
+
+
+def texts(live, selector):
+    return live.locator(selector).all_text_contents()
+
+
+def told(number):
+    """A number as the live parts tell it."""
+    return f"{number:g}".replace("-", "−")
+
+# %% The live parts
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_a_live_part_takes_the_place_of_its_figure(page, address, name):
+    page.goto(f"{address}/{name}.html")
+    assert page.locator(".live").count() == 1
+    assert page.locator(".live-panel").is_visible()
+    assert page.locator(".live > figure").is_hidden()
+    page.emulate_media(media="print")
+    assert page.locator(".live-panel").is_hidden()
+    assert page.locator(".live > figure svg").is_visible()
+
+
+def test_without_scripts_the_figures_are_there(browser, site):
+    address = site.as_uri()
+    with reading(browser, address, java_script_enabled=False) as page:
+        for name in LIVE:
+            page.goto(f"{address}/{name}.html")
+            assert page.locator(".live > figure svg").is_visible()
+            assert page.locator(".live-panel").count() == 0
+
+
+def expect_graph(live, graph, done):
+    """The numbers of every node, and the sentence, after so many steps."""
+    grads = [0.0] * len(graph["nodes"])
+    grads[-1] = 1.0
+    for step in graph["steps"][:done]:
+        assert grads[step["to"]] == step["before"]
+        grads[step["to"]] += step["product"]
+    assert texts(live, ".live-label") == [n["label"] for n in graph["nodes"]]
+    assert texts(live, ".live-data") == [
+        f"data {told(n['data'])}" for n in graph["nodes"]]
+    assert texts(live, ".live-grad") == [f"grad {told(g)}" for g in grads]
+    assert live.locator(".is-done").count() == max(0, done - 1)
+    assert live.locator(".is-now").count() == min(done, 1)
+    assert status(live).startswith(f"Step {done} of {len(graph['steps'])}: ")
+    if done:
+        names = [graph["nodes"][step[end]]["label"] for end in ("from", "to")]
+        assert status(live).endswith(
+            f"{names[0]} passes {told(step['local_grad'])} × "
+            f"{told(step['grad'])} = {told(step['product'])} to {names[1]}, "
+            f"whose grad is now {told(step['before'])} + "
+            f"{told(step['product'])} = {told(step['after'])}.")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_backward(live, which):
+    graph = recorded("backward")[which]
+    last = len(graph["steps"])
+    title = live.locator(".live-graphs button").nth(which)
+    back, following, reset = [live.get_by_role("button", name=name, exact=True)
+                              for name in ("Back", "Next", "Reset")]
+    press(live, title, "Enter")
+    assert title.get_attribute("aria-pressed") == "true"
+    assert live.locator("[aria-pressed=true]").count() == 1
+    expect_graph(live, graph, 0)
+    for done in range(1, last + 1):
+        live.page.keyboard.press("ArrowRight")
+        expect_graph(live, graph, done)
+    live.page.keyboard.press("ArrowRight")
+    following.click()
+    expect_graph(live, graph, last)
+    assert following.get_attribute("aria-disabled") == "true"
+    live.page.keyboard.press("ArrowLeft")
+    expect_graph(live, graph, last - 1)
+    reset.click()
+    back.click()
+    expect_graph(live, graph, 0)
+    press(live, following, "Enter")
+    live.page.keyboard.press("Space")
+    expect_graph(live, graph, 2)
+    press(live, reset, "Tab")
+    live.page.keyboard.press("Shift+Tab")
+    live.page.keyboard.press("Space")
+    expect_graph(live, graph, 0)
+    title.click()
+    expect_graph(live, graph, 0)
+    live.page.set_viewport_size({"width": 390, "height": 800})
+    expect_graph(live, graph, 0)
+
+
+def expect_attention(live, entry, when, at):
+    tokens, seen = entry["tokens"], entry[when]
+    assert texts(live, "tbody th") == tokens
+    cells = [text for text in texts(live, "tbody td") if text]
+    assert [float(c) for c in cells] == pytest.approx(
+        [head[at][row] for row in range(at + 1) for head in seen["weights"]],
+        abs=0.00501)
+    assert texts(live, ".live-list b") == [t for t, _ in seen["next"][at]]
+    assert [float(t) for t in texts(live, ".live-list .live-bar")] == pytest.approx(
+        [p for _, p in seen["next"][at]], abs=0.000501)
+    token, probability = seen["next"][at][0]
+    assert f"{when.title()} training, at {tokens[at]}" in status(live)
+    likely = re.search(r"the likeliest next is (\w+) \((\S+)\)\.$", status(live))
+    assert likely[1] == token
+    assert float(likely[2]) == pytest.approx(probability, abs=0.00501)
+    if at:
+        head, at_token, weight = re.search(
+            r"head (\d) looks mostly at (\w+) \((\S+)\)", status(live)).groups()
+        weights = seen["weights"][int(head) - 1][at]
+        assert max(weights) == max(max(w[at]) for w in seen["weights"])
+        assert at_token == tokens[weights.index(max(weights))]
+        assert float(weight) == pytest.approx(max(weights), abs=0.00501)
+
+
+def test_attention(live):
+    entries = recorded("attention")["names"]
+    select, radios = live.locator("select"), live.locator("input[type=radio]")
+    expect_attention(live, entries[0], "after", len(entries[0]["tokens"]) - 1)
+    press(live, select, "ArrowDown")
+    expect_attention(live, entries[1], "after", len(entries[1]["tokens"]) - 1)
+    press(live, radios.nth(1), "ArrowLeft")
+    last = len(entries[1]["tokens"]) - 1
+    expect_attention(live, entries[1], "before", last)
+    press(live, radios.nth(2 + last), "ArrowLeft")
+    for at in range(last - 1, 0, -1):
+        expect_attention(live, entries[1], "before", at)
+        live.page.keyboard.press("ArrowLeft")
+    expect_attention(live, entries[1], "before", 0)
+    for entry in entries:
+        select.select_option(label=entry["name"])
+        for when in ("before", "after"):
+            live.get_by_text(f"{when} training", exact=True).click()
+            for at in (1, len(entry["tokens"]) - 1):
+                live.locator(".live-key").nth(2 + at).click()
+                expect_attention(live, entry, when, at)
+
+
+def expect_training(live, data, at, prefix):
+    shot = data["snapshots"][at]
+    step, probs = shot["step"], shot["next"][prefix]
+    assert live.locator(".live-value").text_content() == str(step)
+    assert texts(live, ".live-samples li") == shot["samples"]
+    assert texts(live, ".live-bars b") == data["tokens"]
+    assert [float(t) for t in texts(live, ".live-bars .live-bar")] == probs
+    points = live.locator("polyline").get_attribute("points").split()
+    so_far = [loss for s, loss in data["loss"] if s <= step]
+    assert len(points) == len(so_far)
+    heights = [float(point.split(",")[1]) for point in points]
+    if so_far:  # the higher the loss, the smaller y
+        assert heights.index(min(heights)) == so_far.index(max(so_far))
+        assert heights.index(max(heights)) == so_far.index(min(so_far))
+    assert live.locator("circle").count() == at + 1
+    trained, held_out = texts(live, "dd")
+    assert trained == (f"{so_far[-1]:.2f}" if so_far else "–")
+    assert float(held_out) == pytest.approx(shot["held_out"], abs=0.00501)
+    assert f"At step {step} the held-out loss is {held_out}" in status(live)
+    assert f"likeliest is {data['tokens'][probs.index(max(probs))]} (" in status(live)
+
+
+def test_training(live):
+    data = recorded("training")
+    last = len(data["snapshots"]) - 1
+    slide, radios = live.locator("input[type=range]"), live.locator(
+        "input[type=radio]")
+    expect_training(live, data, last, "")
+    press(live, slide, "Home")
+    for at in range(last + 1):
+        expect_training(live, data, at, "")
+        live.page.keyboard.press("ArrowRight")
+    assert slide.get_attribute("aria-valuetext") == "1000"
+    press(live, radios.nth(0), "ArrowRight")
+    expect_training(live, data, last, data["prefixes"][1])
+    slide.click(position={"x": 2, "y": 10})
+    expect_training(live, data, 0, data["prefixes"][1])
+    for i, prefix in enumerate(data["prefixes"]):
+        live.locator(".live-key").nth(i).click()
+        expect_training(live, data, 0, prefix)
+
+
+def expect_temperature(live, data, which, degree):
+    entry = data["prefixes"][which]
+    assert live.locator(".live-value").text_content() == f"{degree:.2f}"
+    assert texts(live, ".live-bars b") == data["tokens"]
+    shown = [float(t) for t in texts(live, ".live-bars .live-bar")]
+    assert f"At temperature {degree:.2f}, " in status(live)
+    assert f" follows {entry['prefix'] or 'bos alone'} " in status(live)
+    if f"{degree:g}" in entry["probs"]:
+        probs = entry["probs"][f"{degree:g}"]
+        assert shown == pytest.approx(probs, abs=0.000501)
+        assert data["tokens"][probs.index(max(probs))] + " follows" in status(live)
+    assert sum(shown) == pytest.approx(1, abs=27 * 0.0005)
+    return max(shown)
+
+
+def test_temperature(live):
+    data = recorded("temperature")
+    slide, radios = live.locator("input[type=range]"), live.locator(
+        "input[type=radio]")
+    boldest = expect_temperature(live, data, 1, 0.5)
+    press(live, slide, "Home")
+    assert expect_temperature(live, data, 1, 0.1) > boldest
+    for i in range(1, 59):
+        live.page.keyboard.press("ArrowRight")
+        if i % 6 == 0:
+            expect_temperature(live, data, 1, 0.1 + 0.05 * i)
+    expect_temperature(live, data, 1, 3.0)
+    slide.click(position={"x": 2, "y": 10})
+    expect_temperature(live, data, 1, 0.1)
+    slide.fill("2")
+    live.page.locator(".live-head").click()
+    press(live, radios.nth(1), "ArrowRight")
+    expect_temperature(live, data, 2, 2.0)
+    for which in range(len(data["prefixes"])):
+        live.locator(".live-key").nth(which).click()
+        for degree in data["prefixes"][which]["probs"]:
+            slide.fill(degree)
+            expect_temperature(live, data, which, float(degree))
+
+
+def test_temperature_is_what_the_engine_computes(live):
+    for entry in recorded("temperature")["prefixes"]:
+        for degree, probs in entry["probs"].items():
+            computed = live.page.evaluate(
+                "([logits, t]) => microgptSoftmax(logits, t)",
+                [entry["logits"], float(degree)])
+            assert computed == pytest.approx(probs, rel=1e-12, abs=1e-12)
+    assert live.page.evaluate("microgptSoftmax([1000, 999])[0]") == pytest.approx(
+        live.page.evaluate("microgptSoftmax([1, 0])[0]"))
+
+
+@pytest.mark.parametrize("kind", LIVE.values())
+def test_every_control_has_a_name_and_nothing_moves(live, kind):
+    for control in live.locator("button, input, select").all():
+        assert control.evaluate("e => (e.labels ? [...e.labels] : [])"
+                                ".concat(e).some(e => e.textContent.trim())")
+    assert live.evaluate("e => [...e.querySelectorAll('*')].every(e => "
+                         "parseFloat(getComputedStyle(e).transitionDuration) == 0 "
+                         "&& getComputedStyle(e).animationName == 'none')")
+    assert "tabular-nums" in live.evaluate(
+        "e => getComputedStyle(e).fontVariantNumeric")
+
+
+def test_a_cut_off_training_figure_stays(browser, site, tmp_path):
+    """If the numbers are damaged, the figure is not taken away."""
+    text = (site / "training.html").read_text(encoding="utf-8")
+    shutil.copytree(site / "assets", tmp_path / "assets")
+    (tmp_path / "training.html").write_text(
+        text.replace('"snapshots":', '"lost":', 1), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(f"{tmp_path.as_uri()}/training.html")
+    assert page.locator(".live > figure").is_visible()
+    assert page.locator(".live-panel").count() == 0
+    page.close()
+
+# %% Copying
+
+
+def copy(page, block):
+    """What pressing the copy button of a code block puts on the clipboard."""
+    page.evaluate("navigator.clipboard.writeText('')")
+    block.hover()
+    block.locator("button[data-md-type=copy], .md-clipboard").first.click()
+    page.wait_for_function(
+        "navigator.clipboard.readText().then(text => text !== '')")
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+@pytest.fixture
+def copier(browser, server):
+    with reading(browser, server, permissions=[
+            "clipboard-read", "clipboard-write"]) as page:
+        page.address = server
+        yield page
+
+
+def test_the_copied_cells_run_after_every_chapter(copier, capsys):
+    namespace, whole = {"__name__": "__main__"}, ""
+    for name in CHAPTERS:
+        copier.goto(f"{copier.address}/{name}.html")
+        blocks = copier.locator("h2#the-whole-cell ~ .highlight").all()
+        cells = [block for block in blocks
+                 if block.locator("code").text_content().startswith(
+                     ("# %% ", '"""microgpt'))]
+        assert cells, name
+        for cell in cells:
+            text = copy(copier, cell)
+            exec(quick(text), namespace)
+            whole += text.strip("\n") + "\n"
+    source = (ROOT / "microgpt.py").read_text(encoding="utf-8")
+    assert [line for line in whole.splitlines() if line] == [
+        line for line in source.splitlines() if line]
+    assert "sample 20: " in capsys.readouterr().out
+
+
+def test_a_copied_session_runs(copier):
+    copier.goto(f"{copier.address}/autograd.html")
+    namespace = {}
+    exec((ROOT / "microgpt.py").read_text("utf-8").split("# %% Command")[0],
+         namespace)
+    text = copy(copier, copier.locator(".language-pycon").first)
+    assert ">>>" not in text and "(0.004, 0.002)" not in text
+    exec(text, namespace)
+    assert namespace["d"](2, 3) == 8
+
+# %% The site
+
+
+def test_search_finds_softmax(page, address):
+    page.goto(f"{address}/index.html")
+    page.keyboard.press("/")
+    page.keyboard.type("softmax")
+    found = page.locator(".md-search-result__item")
+    found.first.wait_for()
+    assert "softmax" in found.first.text_content().lower()
+    found.locator("a:visible").first.click()
+    page.wait_for_url(re.compile(r"/[\w-]+\.html\?h="))
+
+
+def test_the_theme_switch_goes_around(page, address):
+    page.goto(f"{address}/index.html")
+    seen = []
+    for _ in range(4):
+        seen.append(page.evaluate(
+            "[document.body.dataset.mdColorMedia, document.body.dataset.mdColorScheme]"))
+        page.locator("[data-md-component=palette] label:visible").click()
+    assert [scheme for _, scheme in seen] == ["default", "default", "slate", "default"]
+    assert len({media for media, _ in seen}) == 3
+    assert seen[0] == seen[3]
+
+
+def test_no_page_is_wider_than_a_phone(browser, site):
+    address = site.as_uri()
+    with reading(browser, address, viewport={"width": 390, "height": 844}) as page:
+        for name in PAGES:
+            page.goto(f"{address}/{name}.html")
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                width = page.evaluate("document.documentElement.scrollWidth")
+                assert width <= 390, (name, scheme)
+            for panel in page.locator(".live-panel").all():
+                assert panel.evaluate(
+                    "e => [...e.querySelectorAll('*')].every(c => c.getBoundingClientRect()"
+                    ".right <= e.getBoundingClientRect().right)"), name
