@@ -1,6 +1,7 @@
 import os
 import pathlib
 import random
+import re
 import subprocess
 import sys
 
@@ -47,3 +48,43 @@ def site(tmp_path_factory):
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
     assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture
+def docs(tmp_path):
+    """A small text to train on, in a folder of the test's own."""
+    path = tmp_path / "docs.txt"
+    path.write_text("anna\nbob\neve\n")
+    return path
+
+
+@pytest.fixture
+def run(docs):
+    """Run the program in the folder that holds docs.txt."""
+    def run(*args, **kwargs):
+        return subprocess.run(
+            [sys.executable, microgpt.__file__, *args], capture_output=True,
+            encoding="utf-8", cwd=docs.parent, timeout=60, **kwargs)
+    return run
+
+
+@pytest.fixture
+def out(run):
+    """What the program prints when all goes well."""
+    def out(*args, **kwargs):
+        done = run(*args, **kwargs)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+    return out
+
+
+@pytest.fixture
+def refused(run):
+    """The one line on stderr with which the program turns a call down."""
+    def refused(*args):
+        done = run(*args)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert re.fullmatch(r"microgpt: [^\n]+\n", done.stderr)
+        assert done.stderr[:-1].isprintable()
+        return done.stderr
+    return refused

@@ -65,41 +65,6 @@ def default_run(tmp_path_factory):
                           cwd=tmp_path_factory.mktemp("default"))
 
 @pytest.fixture
-def docs(tmp_path):
-    path = tmp_path / "docs.txt"
-    path.write_text("anna\nbob\neve\n")
-    return path
-
-@pytest.fixture
-def run(tmp_path, docs):
-    """Run the program in a folder that holds docs.txt."""
-    def run(*args, **kwargs):
-        return subprocess.run([*COMMAND, *args], capture_output=True,
-                              encoding="utf-8", cwd=tmp_path, timeout=60,
-                              **kwargs)
-    return run
-
-@pytest.fixture
-def out(run):
-    """What the program prints when all goes well."""
-    def out(*args, **kwargs):
-        done = run(*args, **kwargs)
-        assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout
-    return out
-
-@pytest.fixture
-def refused(run):
-    """The one line on stderr with which the program turns a call down."""
-    def refused(*args):
-        done = run(*args)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert re.fullmatch(r"microgpt: [^\n]+\n", done.stderr)
-        assert done.stderr[:-1].isprintable()
-        return done.stderr
-    return refused
-
-@pytest.fixture
 def start(tmp_path, docs):
     """Start the program and read its output up to a line that holds text."""
     def start(text, *args):

@@ -43,35 +43,6 @@ def model(tmp_path, trained):
     save(str(path), trained)
     return path
 
-@pytest.fixture
-def run(tmp_path):
-    """Run the program in a folder that holds docs.txt."""
-    (tmp_path / "docs.txt").write_text("\n".join(DOCS))
-    def run(*args, **kwargs):
-        return subprocess.run([*COMMAND, *args], capture_output=True,
-                              encoding="utf-8", cwd=tmp_path, timeout=60,
-                              **kwargs)
-    return run
-
-@pytest.fixture
-def out(run):
-    """What the program prints when all goes well."""
-    def out(*args):
-        done = run(*args)
-        assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout
-    return out
-
-@pytest.fixture
-def refused(run):
-    """The one line on stderr with which the program turns a call down."""
-    def refused(*args):
-        done = run(*args)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert re.fullmatch(r"microgpt: [^\n]+\n", done.stderr)
-        return done.stderr
-    return refused
-
 def samples(text):
     return re.findall(r"(?m)^sample +\d+: .*$", text)
 
