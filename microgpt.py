@@ -671,8 +671,9 @@ def learn(run, docs, held_out):
 
 def main(argv):
     """Run the command line argv -> exit status."""
-    options, status = parse(argv), 0
+    status = 0
     try:
+        options = parse(argv)
         try:
             run, docs, held_out = prepare(options)
         except (OSError, ValueError) as error:
