@@ -322,3 +322,16 @@ def markdown():
                          f"| {case.torch} | {case.why} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def differences():
+    """The rows where PyTorch does otherwise, as a list under each reason."""
+    reasons = {}
+    for case in ROWS:
+        if case.why:
+            at = f" at x = {case.x}" if case.x else ""
+            reasons.setdefault(case.why, []).append(
+                f"    - `{case.source}`{at}: {case.gives}; "
+                f"PyTorch: {case.torch}")
+    return "\n".join(line for why, cases in reasons.items()
+                     for line in [f"- {why}", "", *cases, ""])

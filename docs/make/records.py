@@ -8,7 +8,6 @@ takes those within a millionth for equal, and compares all else exactly.
 """
 import argparse
 import gc
-import importlib
 import json
 import math
 import random
@@ -23,6 +22,7 @@ from recording import (CONFIG, PREFIXES, ROOT, Reader, adam_steps, baselines,
 sys.path.append(str(ROOT / "tests"))
 
 import figures
+import semantics
 import textbook
 from microgpt import Value, document_loss, flatten, softmax
 
@@ -324,8 +324,8 @@ def produce():
             ("temperature", live_temperature(run))):
         files[f"live-{name}.json"] = json.dumps(
             data, separators=(",", ":")) + "\n"
-    if (ROOT / "tests" / "semantics.py").exists():
-        files["semantics.md"] = importlib.import_module("semantics").markdown()
+    files["semantics.md"] = semantics.markdown()
+    files["differences.md"] = semantics.differences()
     return files
 
 
