@@ -516,7 +516,7 @@ def load(path):
                 or not 0 <= adam.step <= config.steps):
             raise ValueError("format, config, vocabulary or step is not right")
         params = init_params(config, tokenizer.vocab_size, random.Random(0))
-        weights, low = flatten(params), -math.inf
+        weights = flatten(params)
         for numbers in (data["weights"], adam.m, adam.v):
             if len(numbers) != len(weights) or not all([
                     type(x) is float and math.isfinite(x) for x in numbers]):
