@@ -217,6 +217,15 @@ def test_decimal_numbers_in_prose_are_checked_somewhere(name):
                    for n in known), f"{name}.md: who says {number}?"
 
 
+def test_what_training_says_of_its_samples_was_counted():
+    """Whole numbers, which the test of decimal numbers does not see."""
+    measured = json.loads((DOCS / "data/measures.json").read_text("utf-8"))
+    text = " ".join((DOCS / "training.md").read_text("utf-8").split())
+    assert (f"Of {measured['samples']:,} samples "
+            f"{measured['samples_in_training']} are names") in text
+    assert measured["samples_in_held_out"] == 3 and "Three more are" in text
+
+
 def test_speed_tables_are_those_of_the_recorded_benchmark():
     """Times can't be measured again; that the page tells them can be seen."""
     pytest.importorskip("resource", reason="needs a Unix")
