@@ -300,8 +300,11 @@ def train(config, params, tokenizer, docs, adam=None, report=None):
     m, v, beta1, beta2 = adam.m, adam.v, config.beta1, config.beta2
     for w in weights:
         w.grad = 0.0
-    collecting = gc.isenabled()
-    gc.disable()  # reference counting frees each graph; this only costs time
+    # CPython's reference counts free each graph, and its collector only costs
+    # time. PyPy has nothing but a collector.
+    hold_off = gc.isenabled() and sys.implementation.name == "cpython"
+    if hold_off:
+        gc.disable()
     try:
         while adam.step < config.steps:
             rate = config.learning_rate * (1 - adam.step / config.steps)
@@ -321,7 +324,7 @@ def train(config, params, tokenizer, docs, adam=None, report=None):
             if report:
                 report(step, loss.data)
     finally:
-        if collecting:
+        if hold_off:
             gc.enable()
     return adam
 

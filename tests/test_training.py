@@ -3,6 +3,7 @@ import math
 import random
 import subprocess
 import sys
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -233,3 +234,17 @@ def test_importing_changes_nothing_and_is_silent():
                             cwd=str(Path(microgpt.__file__).parent),
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert (result.returncode, result.stdout) == (0, b"")
+
+
+@pytest.mark.parametrize("python, collecting", [("cpython", False),
+                                                ("pypy", True)])
+def test_only_reference_counting_can_do_without_the_collector(
+        tiny, params, tokenizer, monkeypatch, python, collecting):
+    """PyPy would keep every graph of a run."""
+    monkeypatch.setattr(sys, "implementation",
+                        types.SimpleNamespace(name=python))
+    seen = []
+    gc.enable()
+    train(tiny, params, tokenizer, ["abc"],
+          report=lambda step, loss: seen.append(gc.isenabled()))
+    assert set(seen) == {collecting} and gc.isenabled()
