@@ -58,6 +58,12 @@ def reply(**figures):
     print(json.dumps(figures), flush=True)
 
 
+def asked():
+    """How many steps the next turn has; ends the process after the last."""
+    line = sys.stdin.readline()
+    return int(line) if line else sys.exit()
+
+
 def edges(loss):
     """Number of edges in the graph of a loss."""
     seen, stack, count = {loss}, [loss], 0
@@ -71,16 +77,22 @@ def edges(loss):
 
 
 def worker(kind, settings, length):
-    """Train a step for each line on stdin, and reply its seconds."""
+    """Train as many steps as each line on stdin says, and reply their seconds.
+
+    Nothing is read or written within a turn: it would cost a fast step more
+    of its cache than a slow one.
+    """
     config, params, tokenizer, docs, rng = setup(settings, length)
     if kind == "microgpt":
+        seconds, left = [], asked()
+
         def report(step, loss):
-            nonlocal start
-            reply(seconds=time.perf_counter() - start, loss=loss, peak=peak_mb())
-            if not sys.stdin.readline():
-                sys.exit()
+            nonlocal seconds, left, start
+            seconds.append(time.perf_counter() - start)
+            if len(seconds) == left:
+                reply(seconds=seconds, loss=loss, peak=peak_mb())
+                seconds, left = [], asked()
             start = time.perf_counter()
-        sys.stdin.readline()
         start = time.perf_counter()
         microgpt.train(config, params, tokenizer, docs, report=report)
     elif kind.startswith("textbook"):
@@ -90,14 +102,17 @@ def worker(kind, settings, length):
         trainer = textbook.Trainer(config, {
             name: [[w.data for w in row] for row in rows]
             for name, rows in params.items()})
-        for doc in docs:
-            sys.stdin.readline()
-            tokens = [tokenizer.bos, *tokenizer.encode(doc), tokenizer.bos]
-            start = time.perf_counter()
-            loss = trainer.step(tokens)
-            reply(seconds=time.perf_counter() - start, loss=loss, peak=peak_mb())
-            if not gc.isenabled():
-                gc.collect()  # not counted: only this frees its graphs
+        while True:
+            seconds = []
+            for _ in range(asked()):
+                doc = docs[trainer.step_count % len(docs)]
+                tokens = [tokenizer.bos, *tokenizer.encode(doc), tokenizer.bos]
+                start = time.perf_counter()
+                loss = trainer.step(tokens)
+                seconds.append(time.perf_counter() - start)
+                if not gc.isenabled():
+                    gc.collect()  # not counted: only this frees its graphs
+            reply(seconds=seconds, loss=loss, peak=peak_mb())
     elif kind == "phases":
         gc.disable()  # as training does
         sums = dict.fromkeys(["forward", "order", "accumulate"], 0.0)
@@ -127,7 +142,7 @@ KINDS = ["textbook", "textbook, collector off", "microgpt"]
 
 
 class Process:
-    """A worker that trains step by step, when it is asked to."""
+    """A worker that trains some steps when it is asked to, else waits."""
 
     def __init__(self, kind, settings=None, length=0):
         self.process = subprocess.Popen(
@@ -136,8 +151,8 @@ class Process:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.replies = []
 
-    def step(self):
-        self.process.stdin.write("\n")
+    def turn(self, steps):
+        self.process.stdin.write(f"{steps}\n")
         self.process.stdin.flush()
         self.replies.append(json.loads(self.process.stdout.readline()))
         return self.replies[-1]
@@ -147,15 +162,15 @@ class Process:
         self.process.communicate()
 
     def median(self):
-        return statistics.median(reply["seconds"] for reply in self.replies)
+        return statistics.median(
+            seconds for reply in self.replies for seconds in reply["seconds"])
 
 
 def compare(rounds):
     """A B C A B C: the textbook, the same without collector, microgpt."""
     runs = {kind: Process(kind) for kind in KINDS}
     for _ in range(rounds):
-        losses = [[run.step()["loss"] for _ in range(TURN)][-1]
-                  for run in runs.values()]
+        losses = [run.turn(TURN)["loss"] for run in runs.values()]
         assert max(losses) - min(losses) < 1e-6, losses
     figures = {name: {"ms": 1e3 * run.median(), "peak_mb": run.replies[-1]["peak"]}
                for name, run in runs.items()}
@@ -168,8 +183,7 @@ def compare(rounds):
 def growth(settings, length, steps):
     """Time, memory and graph of a step with other settings."""
     run = Process("microgpt", settings, length)
-    for _ in range(steps):
-        run.step()
+    run.turn(steps)
     run.close()
     config, params, tokenizer, docs, _ = setup(settings, length)
     n_edges = statistics.median(
@@ -184,7 +198,7 @@ def measure(rounds):
     figures = {"python": f"{platform.python_implementation()} "
                          f"{platform.python_version()}", "rounds": rounds}
     figures["step"] = compare(rounds)
-    phases = Process("phases").step()
+    phases = Process("phases").turn(0)
     step = figures["step"]["microgpt"]["ms"] / 1e3
     phases["samples_to_training"] = phases.pop("samples") / (1000 * step)
     n_edges = phases.pop("edges")
@@ -194,10 +208,9 @@ def measure(rounds):
     figures["samples_to_training"] = phases.pop("samples_to_training")
     figures["share"] = {name: seconds / step for name, seconds in phases.items()}
     long = Process("microgpt")
-    for _ in range(1000):
-        long.step()
+    figures["peak_mb"] = {"100": long.turn(100)["peak"],
+                          "1000": long.turn(900)["peak"]}
     long.close()
-    figures["peak_mb"] = {str(n): long.replies[n - 1]["peak"] for n in (100, 1000)}
     sizes = [{}, {"n_embd": 32}, {"n_embd": 64}, {"n_layer": 2}, {"n_layer": 4}]
     few = 10
     figures["growth"] = [{"settings": s, "length": 0, **growth(s, 0, few)}
