@@ -17,20 +17,16 @@ Short names:  x         the residual stream: n_embd numbers, one token's state
 
 After Andrej Karpathy's microgpt (2026), whose published run it reproduces.
 """
-import argparse, gc, io, json, math, os, random, shutil, signal, sys, time, zlib
+import argparse, gc, json, math, os, random, shutil, signal, sys, time, zlib
 from dataclasses import asdict, dataclass, field, fields, replace
 from operator import mul
 
 # %% Tokenizer
-
 class Tokenizer:
     """Text to token ids and back: a token is one character, or `bos`.
-
     >>> tokenizer = Tokenizer(["emma", "ava"])
     >>> tokenizer.encode("mave"), tokenizer.bos, tokenizer.vocab_size
     ([2, 0, 3, 1], 4, 5)
-    >>> tokenizer.decode([2, 0, 3, 1])
-    'mave'
     """
     def __init__(self, docs):
         self.chars = sorted(set().union(*docs))
@@ -50,10 +46,8 @@ class Tokenizer:
         return "".join([self.chars[i] for i in token_ids])
 
 # %% Autograd
-
 class Value:
     """A number that remembers what it was computed from.
-
     >>> a, b = Value(2.0), Value(3.0)
     >>> d = a * b + a
     >>> d.backward()                # how fast does d change with a and with b?
@@ -142,10 +136,9 @@ def total(values):
     return Value(data, tuple(values), (1.0,) * len(values))
 
 # %% Model
-
 def setting(default, low, high, meaning=None):
-    return field(default=default,
-                 metadata={"low": low, "high": high, "meaning": meaning})
+    return field(default=default, metadata={"low": low, "high": high,
+                                            "meaning": meaning})
 
 @dataclass(frozen=True)
 class Config:
@@ -167,11 +160,10 @@ class Config:
 
     def __post_init__(self):
         for f in fields(self):
-            value = getattr(self, f.name)
-            low, high, _ = f.metadata.values()
+            value, (low, high, _) = getattr(self, f.name), f.metadata.values()
             if type(value) not in (int, f.type) or not low <= value <= high:
-                whole = "whole " * (f.type is int)
-                raise ValueError(f"{f.name}={value!r} must be a {whole}number "
+                kind = "whole number" if f.type is int else "number"
+                raise ValueError(f"{f.name}={value!r} must be a {kind} "
                                  f"from {low} to {high}")
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd={self.n_embd} must be a multiple of "
@@ -180,21 +172,20 @@ class Config:
 def init_params(config, vocab_size, rng):
     """Random weights {name: [n_out][n_in] Values}, drawn in this order."""
     n = config.n_embd
-    count = (2 * vocab_size + config.block_size + 12 * n * config.n_layer) * n
+    shapes = {"wte": (vocab_size, n), "wpe": (config.block_size, n),
+              "lm_head": (vocab_size, n)}
+    for i in range(config.n_layer):
+        for name in "qkvo":
+            shapes[f"layer{i}.attn_w{name}"] = n, n
+        shapes[f"layer{i}.mlp_fc1"] = 4 * n, n
+        shapes[f"layer{i}.mlp_fc2"] = n, 4 * n
+    count = sum([n_out * n_in for n_out, n_in in shapes.values()])
     if count > 10_000_000:  # some 2 GB
         raise ValueError(f"{count} parameters are more than 10000000: lower "
                          "n_embd, n_layer, block_size or the vocabulary")
-    def matrix(n_out, n_in):
-        return [tuple([Value(rng.gauss(0.0, config.init_std))
-                       for _ in range(n_in)]) for _ in range(n_out)]
-    params = {"wte": matrix(vocab_size, n), "wpe": matrix(config.block_size, n),
-              "lm_head": matrix(vocab_size, n)}
-    for layer in range(config.n_layer):
-        for name in ("attn_wq", "attn_wk", "attn_wv", "attn_wo"):
-            params[f"layer{layer}.{name}"] = matrix(n, n)
-        params[f"layer{layer}.mlp_fc1"] = matrix(4 * n, n)
-        params[f"layer{layer}.mlp_fc2"] = matrix(n, 4 * n)
-    return params
+    return {name: [tuple([Value(rng.gauss(0.0, config.init_std))
+                          for _ in range(n_in)]) for _ in range(n_out)]
+            for name, (n_out, n_in) in shapes.items()}
 
 def flatten(params):
     """Every weight of params: -> [n_params]."""
@@ -202,13 +193,10 @@ def flatten(params):
 
 def linear(x, w):
     """Dot product of x with each row of w: [n_in], [n_out][n_in] -> [n_out].
-
-    Each is one node. Its slope in a weight is the x beside it, and in an x
-    the weight beside it. Raises ValueError if a row is not as long as x.
-    """
-    x = tuple(x)
+    Each is one node: its slope in a weight is the x beside it, and in an x
+    the weight beside it. Raises ValueError if a row is not as long as x."""
+    x, out = tuple(x), []
     x_data = [v.data for v in x]
-    out = []
     for row in w:
         if len(row) != len(x):
             raise ValueError(f"{len(row)} weights for {len(x)} inputs")
@@ -235,50 +223,44 @@ def rmsnorm(x):
 
 def gpt(config, params, token_id, pos_id, keys, values):
     """Logits of the next token: ids -> [vocab_size]. Radford et al., 2019.
-
     keys and values, [n_layer][pos_id][n_embd], are those of the tokens before
-    this one; its own are appended. Raises IndexError out of the tables.
-    """
+    this one; its own are appended. Raises IndexError out of the tables."""
     if token_id < 0 or pos_id < 0:  # Python would count from the end
         raise IndexError(f"{token_id=} and {pos_id=} must be at least 0")
     x = [a + b for a, b in zip(params["wte"][token_id], params["wpe"][pos_id])]
     x = rmsnorm(x)
     head_dim = config.n_embd // config.n_head
-    for layer in range(config.n_layer):
-        wq, wk, wv, wo, fc1, fc2 = [params[f"layer{layer}.{name}"] for name in (
-            "attn_wq", "attn_wk", "attn_wv", "attn_wo", "mlp_fc1", "mlp_fc2")]
+    for i in range(config.n_layer):
         normed = rmsnorm(x)  # attention: gather from this token and earlier
-        q = linear(normed, wq)
-        keys[layer].append(linear(normed, wk))
-        values[layer].append(linear(normed, wv))
+        q = linear(normed, params[f"layer{i}.attn_wq"])
+        keys[i].append(linear(normed, params[f"layer{i}.attn_wk"]))
+        values[i].append(linear(normed, params[f"layer{i}.attn_wv"]))
         mixed = []
         for start in range(0, config.n_embd, head_dim):
             head = slice(start, start + head_dim)
-            scores = linear(q[head], [k[head] for k in keys[layer]])
+            scores = linear(q[head], [k[head] for k in keys[i]])
             probs = softmax(scores, temperature=head_dim ** 0.5)
-            mixed += linear(probs, zip(*[v[head] for v in values[layer]]))
-        x = [a + b for a, b in zip(x, linear(mixed, wo))]
-        hidden = [h.relu() for h in linear(rmsnorm(x), fc1)]  # MLP
-        on = [i for i, h in enumerate(hidden) if h.data != 0.0]
-        fc2 = [[row[i] for i in on] for row in fc2]  # without zeros 10% faster
-        out = linear([hidden[i] for i in on], fc2)
+            mixed += linear(probs, zip(*[v[head] for v in values[i]]))
+        out = linear(mixed, params[f"layer{i}.attn_wo"])
         x = [a + b for a, b in zip(x, out)]
+        out = linear(rmsnorm(x), params[f"layer{i}.mlp_fc1"])  # MLP
+        hidden = [h.relu() for h in out]
+        on = [j for j, h in enumerate(hidden) if h.data]  # saves 10% of time
+        fc2 = [[row[j] for j in on] for row in params[f"layer{i}.mlp_fc2"]]
+        x = [a + b for a, b in zip(x, linear([hidden[j] for j in on], fc2))]
     return linear(x, params["lm_head"])
 
 # %% Training
-
 def document_loss(config, params, tokenizer, doc):
     """Mean of -log p(next token) over the first block_size tokens, in nats.
-
-    Raises ArithmeticError where a probability is 0 or nan.
-    """
+    Raises ArithmeticError where a probability is 0 or nan."""
     text = tokenizer.encode(doc[:config.block_size])
-    tokens = [tokenizer.bos, *text, tokenizer.bos]
+    tokens = [tokenizer.bos, *text, tokenizer.bos][:config.block_size + 1]
     keys, values = [[[] for _ in range(config.n_layer)] for _ in range(2)]
     losses = []
-    for pos_id in range(min(config.block_size, len(tokens) - 1)):
+    for pos_id, next_id in enumerate(tokens[1:]):
         logits = gpt(config, params, tokens[pos_id], pos_id, keys, values)
-        prob = softmax(logits)[tokens[pos_id + 1]]
+        prob = softmax(logits)[next_id]
         if not prob.data > 0.0:
             raise ArithmeticError(f"a probability became {prob.data}")
         losses.append(-prob.log())
@@ -293,21 +275,18 @@ class Adam:
 
 def train(config, params, tokenizer, docs, adam=None, report=None):
     """Train params, a document a step, until config.steps are done -> Adam.
-
-    Calls report(step, loss) after each, the loss in nats a token. Raises
-    ArithmeticError, weights unchanged, where one diverges. Kingma, Ba 2014.
-    """
+    Calls report(step, loss) after each, the loss in nats a token, and stops
+    where it answers True. Raises ArithmeticError, weights unchanged, when
+    training diverges. Kingma and Ba, 2014."""
     weights, adam = flatten(params), adam or Adam()
     if not adam.m:
         adam.m, adam.v = [0.0] * len(weights), [0.0] * len(weights)
     m, v, beta1, beta2 = adam.m, adam.v, config.beta1, config.beta2
     for w in weights:
         w.grad = 0.0
-    # CPython's reference counts free each graph, and its collector only costs
-    # time. PyPy has nothing but a collector.
-    hold_off = gc.isenabled() and sys.implementation.name == "cpython"
-    if hold_off:
-        gc.disable()
+    collecting = gc.isenabled()
+    if sys.implementation.name == "cpython":
+        gc.disable()  # graphs are freed by reference counts, its work is lost
     try:
         while adam.step < config.steps:
             rate = config.learning_rate * (1 - adam.step / config.steps)
@@ -324,15 +303,14 @@ def train(config, params, tokenizer, docs, adam=None, report=None):
                 root = math.sqrt(v[i] * v_scale)
                 w.data -= rate * m[i] / (root + config.adam_eps)
             adam.step = step
-            if report:
-                report(step, loss.data)
+            if report and report(step, loss.data):
+                break
     finally:
-        if hold_off:
+        if collecting:
             gc.enable()
     return adam
 
 # %% Sampling
-
 def encode_prompt(config, tokenizer, prompt):
     """Token ids of bos and prompt. Raises ValueError if no token can follow."""
     if len(prompt) >= config.block_size:
@@ -342,9 +320,7 @@ def encode_prompt(config, tokenizer, prompt):
 
 def generate(config, params, tokenizer, rng, prompt=""):
     """A new document that starts with prompt, at most block_size tokens long.
-
-    Raises ArithmeticError if a probability is nan.
-    """
+    Raises ArithmeticError if a probability is nan."""
     tokens = encode_prompt(config, tokenizer, prompt)
     keys, values = [[[] for _ in range(config.n_layer)] for _ in range(2)]
     for pos_id in range(config.block_size):
@@ -361,7 +337,6 @@ def generate(config, params, tokenizer, rng, prompt=""):
     return tokenizer.decode(tokens[1:])
 
 # %% Data
-
 # The thousand most frequent given names of the 1990 census of the United
 # States, women's and men's lists together (Census Bureau, public domain).
 NAMES = """
@@ -457,28 +432,21 @@ winifred wm woodrow yolanda yvette yvonne zachary
 
 def load_docs(path=None):
     """Documents of a UTF-8 file, a line each without blanks, or the names.
-
-    Raises OSError, or ValueError that says what is wrong with the text.
-    """
+    Raises OSError, or ValueError that says what is wrong with the text."""
     if path is None:
         return NAMES.split()
-    with open(path, "rb") as file:
-        data = file.read()
     try:
-        text = data.decode("utf-8")
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().lstrip("\ufeff").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path!r} is not UTF-8 text: see the byte at offset "
                          f"{error.start}") from None
-    lines = io.StringIO(text.lstrip("\ufeff"), newline=None)
     docs = [line.strip() for line in lines if line.strip()]
     if not docs:
         raise ValueError(f"{path!r} has no text: give it a document a line")
     return docs
 
 # %% Saving
-
-FORMAT = "microgpt model, version 1"
-
 @dataclass
 class Run:
     """All it takes to sample, or to go on training as if never stopped."""
@@ -489,22 +457,24 @@ class Run:
     rng: random.Random
     docs_crc: int  # checksum of the documents trained on
 
-def save(path, run):
-    """Write run to path as JSON, whole or not at all. Raises OSError."""
-    text = json.dumps({
-        "format": FORMAT, "config": asdict(run.config),
-        "vocabulary": run.tokenizer.chars, "docs_crc": run.docs_crc,
+def to_json(run):
+    """run as JSON. Raises ValueError where a number is not finite."""
+    return json.dumps({
+        "format": "microgpt model, version 1", "config": asdict(run.config),
+        "vocabulary": run.tokenizer.chars, "adam": asdict(run.adam),
         "weights": [w.data for w in flatten(run.params)],
-        "adam": asdict(run.adam), "rng": run.rng.getstate()}, allow_nan=False)
-    path = os.path.realpath(path)  # a link stays a link
+        "rng": run.rng.getstate(), "docs_crc": run.docs_crc},
+        allow_nan=False, sort_keys=True)
+
+def save(path, run):
+    """Write run to path, whole or not at all. Raises OSError, ValueError."""
+    path, text = os.path.realpath(path), to_json(run)  # a link stays a link
     part = os.path.join(os.path.dirname(path), f".microgpt-{os.getpid()}.part")
     try:
         with open(part, "w", encoding="ascii") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())  # on the disk before it takes the name
-        if os.path.exists(path):
-            shutil.copymode(path, part)
         os.replace(part, path)
     finally:
         if os.path.exists(part):
@@ -515,206 +485,171 @@ def load(path):
     try:
         with open(path, encoding="ascii") as file:
             data = json.load(file)
-        config, chars = Config(**data["config"]), data["vocabulary"]
-        tokenizer, adam = Tokenizer(chars), Adam(**data["adam"])
-        if (data["format"] != FORMAT or asdict(config) != data["config"]
-                or tokenizer.chars != chars or type(adam.step) is not int
-                or not 0 <= adam.step <= config.steps):
-            raise ValueError("format, config, vocabulary or step is not right")
-        params = init_params(config, tokenizer.vocab_size, random.Random(0))
+        config, rng = Config(**data["config"]), random.Random()
+        tokenizer = Tokenizer(data["vocabulary"])
+        params = init_params(config, tokenizer.vocab_size, rng)
         weights = flatten(params)
-        for numbers in (data["weights"], adam.m, adam.v):
-            if len(numbers) != len(weights) or not all([
-                    type(x) is float and math.isfinite(x) for x in numbers]):
-                raise ValueError(f"it needs {len(weights)} finite numbers")
-        if min(adam.v) < 0.0:
-            raise ValueError("a mean of squares is negative")
         for w, number in zip(weights, data["weights"]):
-            w.data = number
-        rng, (version, state, gauss) = random.Random(), data["rng"]
+            w.data = float(number)
+        m, v = [[float(x) for x in data["adam"][name]] for name in "mv"]
+        adam = Adam(m, v, int(data["adam"]["step"]))
+        version, state, gauss = data["rng"]
         rng.setstate((version, tuple(state), gauss))
-        if type(data["docs_crc"]) is not int or type(gauss) not in (
-                float, type(None)):
-            raise ValueError("checksum or state of chance is not right")
-        return Run(config, tokenizer, params, adam, rng, data["docs_crc"])
+        run = Run(config, tokenizer, params, adam, rng, int(data["docs_crc"]))
+        if (to_json(run) != json.dumps(data, sort_keys=True) or min(v) < 0.0
+                or not len(m) == len(v) == len(weights)
+                or not 0 <= adam.step <= config.steps):
+            raise ValueError("save would not have written this")
+        return run
     except (ArithmeticError, AttributeError, LookupError, RecursionError,
             TypeError, ValueError) as error:
         raise ValueError(f"{path!r} is not a model saved by microgpt "
                          f"({type(error).__name__}: {error})") from None
 
 # %% Command line
-
 def printable(text):
     """text with control characters escaped, and what stdout cannot encode."""
     text = "".join([c if c.isprintable() else ascii(c)[1:-1] for c in text])
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
-def fail(error, status):
-    """Say on stderr, in one line, what is wrong -> status."""
-    if isinstance(error, OSError):
-        error = f"{error.filename!r}: {error.strerror}"
-    if sys.stderr:  # print would turn to stdout
-        print(f"microgpt: {printable(str(error))}", file=sys.stderr)
-    return status
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message):  # argparse itself would print all options too
-        sys.exit(fail(f"{message}; see --help", 2))
+def refuse(error):
+    """Say on stderr, in one line, what is wrong, and exit with status 2."""
+    print(f"microgpt: {printable(str(error))}", file=sys.stderr)
+    sys.exit(2)
 
 def parse(argv):
     """The options in argv; settings of Config only where they are given."""
-    parser = Parser("microgpt.py", allow_abbrev=False, description="Train a "
-                    "GPT on lines of text, then let it invent more of them.")
-    parser.add_argument("file", metavar="FILE", nargs="?", help="UTF-8 text, a "
-                        "document a line (default: a thousand first names)")
+    parser = argparse.ArgumentParser(
+        "microgpt.py", description="Train a GPT on lines of text, then let it "
+        "invent more of them.", allow_abbrev=False)
+    parser.error = refuse  # its own would print all options too
+    add = parser.add_argument
+    add("file", metavar="FILE", nargs="?", help="UTF-8 text, a document a line "
+        "(default: a thousand first names)")
     for f in fields(Config):
         if f.metadata["meaning"]:
-            parser.add_argument(
-                "--" + f.name.replace("_", "-"), type=f.type, metavar="N",
-                default=argparse.SUPPRESS,
-                help=f"{f.metadata['meaning']} (default: {f.default})")
-    parser.add_argument("--prompt", metavar="TEXT", default="",
-                        help="what each sample begins with (default: nothing)")
-    parser.add_argument("--save", metavar="FILE",
-                        help="write the trained model to FILE (default: no)")
-    parser.add_argument("--load", metavar="FILE", help="sample from the model "
-                        "in FILE; with --steps, finish its training first")
+            add("--" + f.name.replace("_", "-"), type=f.type, metavar="N",
+                help=f"{f.metadata['meaning']} (default: {f.default})",
+                default=argparse.SUPPRESS)
+    add("--prompt", metavar="TEXT", default="",
+        help="what each sample begins with (default: nothing)")
+    add("--save", metavar="FILE", help="write the model there (default: no)")
+    add("--load", metavar="FILE", help="sample from the model in FILE; with "
+        "--steps, finish its training first")
     return parser.parse_args(argv)
-
-def check_target(path):
-    """Raise ValueError if save could not write path or would spoil a file."""
-    if os.path.exists(path) or not os.path.basename(path):
-        if not os.path.isfile(path):
-            raise ValueError(f"{path!r} is not a file to save to")
-        with open(path, "rb") as file:
-            start = file.read(99)
-        if start and FORMAT.encode() not in start:
-            raise ValueError(f"{path!r} is not a saved model: it is left alone")
-    if not os.access(os.path.dirname(os.path.realpath(path)), os.W_OK):
-        raise ValueError(f"{path!r} is in no folder that can be written to")
 
 def prepare(options):
     """Refuse what can be refused -> run, documents to train on, held out."""
     given = {f.name: getattr(options, f.name) for f in fields(Config)
-             if hasattr(options, f.name)}
-    run, docs, n_held_out = None, [], 0
+             if f.name in options}
+    run, docs, held_out = None, [], []
     if options.load is not None:
         run = load(options.load)
-        for name, value in given.items():
+        for name in given:
             kept = getattr(run.config, name)
-            if value != kept and name not in ("samples", "temperature"):
-                raise ValueError(f"{name}={value} contradicts {name}={kept} "
-                                 f"in {options.load!r}")
-        run.config = replace(run.config, **given)
-    config = run.config if run else Config(**given)
-    if not run or "steps" in given:
+            if given[name] != kept and name not in ("samples", "temperature"):
+                raise ValueError(f"{name}={given[name]} contradicts "
+                                 f"{name}={kept} in {options.load!r}")
+    config = replace(run.config if run else Config(), **given)
+    if not run or options.file or "steps" in given:
         docs = load_docs(options.file)
         docs_crc = zlib.crc32("\n".join(docs).encode())
-        rng = random.Random(config.seed)
-        rng.shuffle(docs)
-        n_held_out = round(len(docs) * config.holdout)
-        if config.holdout and not 0 < n_held_out < len(docs):
-            raise ValueError(f"holdout={config.holdout} of {len(docs)} "
-                             "documents is none or all of them")
         if run and docs_crc != run.docs_crc:
             raise ValueError(f"{options.load!r} was trained on other documents")
-        if not run:
-            tokenizer = Tokenizer(docs)
-            params = init_params(config, tokenizer.vocab_size, rng)
-            run = Run(config, tokenizer, params, Adam(), rng, docs_crc)
-    elif options.file:
-        raise ValueError(f"FILE beside --load needs --steps {config.steps}")
+        rng = random.Random(config.seed)
+        rng.shuffle(docs)
+        n = round(len(docs) * config.holdout)
+        if config.holdout and not 0 < n < len(docs):
+            raise ValueError(f"holdout={config.holdout} of {len(docs)} "
+                             "documents is none or all of them")
+        held_out, docs = docs[:n], docs[n:]
+    if not run:
+        tokenizer = Tokenizer(held_out + docs)
+        params = init_params(config, tokenizer.vocab_size, rng)
+        run = Run(config, tokenizer, params, Adam(), rng, docs_crc)
+    run.config = config
     encode_prompt(config, run.tokenizer, options.prompt)
     if options.save is not None:
-        check_target(options.save)
-    return run, docs[n_held_out:], docs[:n_held_out]
+        if os.path.exists(options.save):
+            load(options.save)  # so that no other file is overwritten
+        folder = os.path.dirname(os.path.realpath(options.save))
+        if not options.save or not os.access(folder, os.W_OK):
+            raise ValueError(f"{options.save!r} cannot be written")
+    return run, docs, held_out
 
 def learn(run, docs, held_out):
     """Train and show how it goes; Ctrl-C ends training after its step."""
-    config, first, start = run.config, run.adam.step + 1, time.monotonic()
-    live, extra, stop = sys.stdout and sys.stdout.isatty(), "", []
+    config, first, start = run.config, run.adam.step + 1, time.perf_counter()
+    live, extra = sys.stdout and sys.stdout.isatty(), ""
 
-    def interrupt(signum, frame):
-        stop.append(signum)
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # the second
+    def interrupt(signum, frame):  # the second Ctrl-C ends at once
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def report(step, loss):
         nonlocal extra
-        tenth = step * 10 // config.steps > (step - 1) * 10 // config.steps
-        tenth = tenth or step == first
+        tenth = step == first or step * 10 % config.steps < 10
         if held_out and tenth:
             losses = [document_loss(config, run.params, run.tokenizer, doc).data
                       for doc in held_out]
             extra = f" | held-out {sum(losses) / len(losses):.4f}"
         line = f"step {step:4d} / {config.steps:4d} | loss {loss:.4f}{extra}"
         if live:
-            speed = (step - first + 1) / (time.monotonic() - start)
-            left = int((config.steps - step) / speed)
-            line += (f" | {speed:.1f} steps/s | "
-                     f"{left // 60}:{left % 60:02d} left")
+            pace = (time.perf_counter() - start) / (step - first + 1)
+            line += (f" | {1 / pace:.1f} steps/s"
+                     f" | {(config.steps - step) * pace:.0f} s left")
             width = shutil.get_terminal_size().columns - 1
             print("\r" + line[:width].ljust(width), end="", flush=True)
         elif tenth:
             print(line, flush=True)
-        if stop:
-            raise StopIteration
+        return signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
-    previous, ending = signal.signal(signal.SIGINT, interrupt), ""
-    if previous is signal.SIG_IGN:  # as under nohup
-        signal.signal(signal.SIGINT, previous)
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is not signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, interrupt)
     try:
         train(config, run.params, run.tokenizer, docs, run.adam, report)
-    except StopIteration:
-        ending = f"stopped after step {run.adam.step} of {config.steps}\n"
     finally:
         signal.signal(signal.SIGINT, previous)
         if live and run.adam.step >= first:
             print()  # leave the live line
-    print(ending, end="")
-    if not all([math.isfinite(w.data) for w in flatten(run.params)]):
-        raise ArithmeticError("a weight is not finite")
+    if run.adam.step < config.steps:
+        print(f"stopped after step {run.adam.step} of {config.steps}")
 
 def main(argv):
-    """Run the command line argv -> exit status."""
+    """Run the command line argv -> an exit status, or a message with it."""
     status = 0
     try:
         options = parse(argv)
         try:
             run, docs, held_out = prepare(options)
         except (OSError, ValueError) as error:
-            return fail(error, 2)
-        config = run.config
-        if docs:
-            print(f"documents {len(docs)}", end=" | ")
-            if held_out:
-                print(f"held out {len(held_out)}", end=" | ")
-        print(f"vocabulary {run.tokenizer.vocab_size} | "
-              f"parameters {len(flatten(run.params))}")
+            refuse(error)
+        config, n_params = run.config, len(flatten(run.params))
         cut = sum([len(doc) >= config.block_size for doc in docs])
-        if cut:
-            print(f"documents cut to block_size={config.block_size} tokens, "
-                  f"end mark included: {cut}")
+        print(f"documents {len(docs)} ({len(held_out)} held out, {cut} cut to "
+              f"{config.block_size} tokens) | vocabulary "
+              f"{run.tokenizer.vocab_size} | parameters {n_params}", flush=True)
         if docs:
             learn(run, docs, held_out)
         if options.save is not None:
             try:
                 save(options.save, run)
-            except OSError as error:
-                status = fail(f"{options.save!r}: {error.strerror}", 1)
+            except OSError as error:  # after the samples, all that is left
+                status = f"microgpt: {options.save!r}: {error.strerror}"
         for i in range(1, config.samples + 1):
             text = generate(config, run.params, run.tokenizer, run.rng,
                             options.prompt)
             print(f"sample {i:2d}: {printable(text)}", flush=True)
-    except ArithmeticError as error:
-        status = fail(f"training diverged after step {run.adam.step}: {error}; "
-                      f"lower learning_rate={config.learning_rate}", 1)
+    except (ArithmeticError, ValueError) as error:
+        return (f"microgpt: training diverged after step {run.adam.step}: "
+                f"{error}; lower learning_rate={config.learning_rate}")
     except KeyboardInterrupt:
-        status = 130  # what shells call a program ended by Ctrl-C
+        return 130  # what shells call a program ended by Ctrl-C
     except OSError as error:  # nobody reads on, as with | head -3, or disk full
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            status = fail(f"output: {error.strerror}", 1)
+            return f"microgpt: output: {error.strerror}"
     return status
 
 if __name__ == "__main__":

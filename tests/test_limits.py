@@ -44,12 +44,12 @@ def peak(tmp_path):
 
 def test_many_lines(run):
     text = "".join([f"name{i}\n" for i in range(200_000)])
-    assert run(text, *TINY).startswith("documents 200000 | vocabulary 15 |")
+    assert run(text, *TINY).startswith("documents 200000 (")
 
 @pytest.mark.slow
 def test_fifty_megabytes(run):
     text = "anna and bob\n" * 4_000_000
-    assert run(text, *TINY).startswith("documents 4000000 |")
+    assert run(text, *TINY).startswith("documents 4000000 (")
 
 @pytest.mark.parametrize("text, size", [
     ("".join(map(chr, range(0x4e00, 0x4e00 + 5000))), 5001),
@@ -57,15 +57,18 @@ def test_fifty_megabytes(run):
     ("e\u0301a\u0300\n\u0301\u0302\n", 6), ("👩\u200d👩\u200d👧", 4)],
     ids=["Chinese", "emoji", "combining", "joined"])
 def test_vocabulary(run, text, size):
-    assert f"documents {len(text.split())} | vocabulary {size} |" in run(
-        text, *TINY)
+    header = run(text, *TINY).splitlines()[0]
+    assert header.startswith(f"documents {len(text.split())} (")
+    assert f") | vocabulary {size} |" in header
 
 def test_long_document(run):
     out = run("ab" * 50_000, *TINY)
-    assert out.startswith("documents 1 | vocabulary 3 |")
+    assert out.startswith("documents 1 (0 held out, 1 cut to 16 tokens) | "
+                          "vocabulary 3 |")
 
 def test_one_letter(run):
-    assert run("a").startswith("documents 1 | vocabulary 2 |")
+    assert run("a").startswith("documents 1 (0 held out, 0 cut to 16 tokens) "
+                               "| vocabulary 2 |")
 
 @pytest.mark.parametrize("args", [
     ["--block-size", "512"], ["--n-layer", "12"],

@@ -77,16 +77,11 @@ def test_a_link_stays_a_link(trained, model, tmp_path):
     save(str(link), trained)
     assert link.is_symlink() and bits(load(str(model))) == bits(trained)
 
-def test_permissions_stay(trained, model):
-    model.chmod(0o600)
-    save(str(model), trained)
-    assert model.stat().st_mode & 0o777 == 0o600
-
 def test_samples_of_a_saved_model(out):
     first = out(*TINY, "--steps", "9", "--save", "m.json")
     again = out("--load", "m.json")
     assert samples(again) == samples(first) and "step" not in again
-    assert again.startswith("vocabulary 7 | parameters 280\n")
+    assert again.startswith("documents 0 (")
 
 def test_other_samples_of_a_saved_model(out):
     out(*TINY, "--steps", "9", "--save", "m.json")
@@ -101,7 +96,7 @@ def test_other_samples_of_a_saved_model(out):
     (["--n-embd", "8"], "n_embd=8"), (["--seed", "1"], "seed=1"),
     (["--steps", "10"], "steps=10"), (["--holdout", "0.5"], "holdout=0.5"),
     (["--learning-rate", "1"], "learning_rate=1"),
-    (["docs.txt"], "--steps 9"), (["--prompt", "Z"], "'Z'"),
+    (["--prompt", "Z"], "'Z'"), (["other.txt"], "other documents"),
     (["other.txt", "--steps", "9"], "other documents")])
 def test_contradictions_are_refused(out, refused, tmp_path, args, named):
     out(*TINY, "--steps", "9", "--samples", "0", "--save", "m.json")
@@ -249,9 +244,8 @@ PLACES = ["format", "config", "vocabulary", "docs_crc", "weights", "adam",
     None, "x", [], {}, ["x"], 10 ** 400, math.nan, math.inf, True],
     ids="None text list dict texts huge nan inf True".split())
 def test_wrong_types(model, place, wrong):
-    if (place == "docs_crc" and wrong == 10 ** 400 or place[:4] == "rng "
-            and type(wrong) in (type(None), int, float, bool)):
-        pytest.skip("some of these are right, and none can do harm")
+    if place == "docs_crc" and wrong == 10 ** 400 or place == "rng 2":
+        pytest.skip("a number as good as any, or one that is never used")
     data = at = json.loads(model.read_text())
     *keys, last = [int(k) if k.isdigit() else k for k in place.split()]
     for key in keys:

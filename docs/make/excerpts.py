@@ -56,8 +56,6 @@ def pieces(source):
                                      getattr(node, "decorator_list", [])])
         while first > 1 and lines[first - 2].lstrip().startswith("#"):
             first -= 1
-        if lines[first - 2] == "" and lines[first - 3].startswith("# %%"):
-            first -= 2
         first = min(first, found.get(name, (first,))[0])
         found[name] = (first, inner or node.end_lineno)
 
