@@ -266,49 +266,53 @@ def document_loss(config, params, tokenizer, doc):
         losses.append(-prob.log())
     return total(losses) / len(losses)
 
-@dataclass
-class Adam:
-    """The optimizer's memory: running means of each gradient, steps taken."""
-    m: list = field(default_factory=list)
-    v: list = field(default_factory=list)
-    step: int = 0
+class Run:
+    """A model in training: all it takes to go on as if it had never stopped."""
+    def __init__(self, config, docs):
+        self.config, self.step = config, 0
+        self.rng = random.Random(config.seed)
+        self.docs_crc = zlib.crc32("\n".join(docs).encode())  # a checksum
+        docs = list(docs)
+        self.rng.shuffle(docs)
+        n_held_out = int(len(docs) * config.holdout)
+        self.held_out, self.docs = docs[:n_held_out], docs[n_held_out:]
+        self.tokenizer = Tokenizer(docs)
+        self.params = init_params(config, self.tokenizer.vocab_size, self.rng)
+        self.weights = flatten(self.params)
+        self.m, self.v = [[0.0] * len(self.weights) for _ in range(2)]
 
-def train(config, params, tokenizer, docs, adam=None, report=None):
-    """Train params, a document a step, until config.steps are done -> Adam.
-    Calls report(step, loss) after each, the loss in nats a token, and stops
-    where it answers True. Raises ArithmeticError, weights unchanged, when
-    training diverges. Kingma and Ba, 2014."""
-    weights, adam = flatten(params), adam or Adam()
-    if not adam.m:
-        adam.m, adam.v = [0.0] * len(weights), [0.0] * len(weights)
-    m, v, beta1, beta2 = adam.m, adam.v, config.beta1, config.beta2
-    for w in weights:
+def train(run, report=None):
+    """Take the steps of run that are left, a document each, with Adam.
+    Calls report(step, loss) after each, the loss in nats a token, and ends if
+    that returns something true. Raises ArithmeticError, with the weights of
+    the step before, when training diverges. Kingma and Ba, 2014."""
+    config, m, v = run.config, run.m, run.v
+    beta1, beta2 = config.beta1, config.beta2
+    for w in run.weights:
         w.grad = 0.0
     collecting = gc.isenabled()
     if sys.implementation.name == "cpython":
         gc.disable()  # graphs are freed by reference counts, its work is lost
     try:
-        while adam.step < config.steps:
-            rate = config.learning_rate * (1 - adam.step / config.steps)
-            doc = docs[adam.step % len(docs)]
-            loss = document_loss(config, params, tokenizer, doc)
+        while run.step < config.steps:
+            doc = run.docs[run.step % len(run.docs)]
+            loss = document_loss(config, run.params, run.tokenizer, doc)
             loss.backward()
-            step = adam.step + 1
-            rate /= 1 - beta1 ** step  # m and v start at 0: undo that bias
-            v_scale = 1 / (1 - beta2 ** step)
-            for i, w in enumerate(weights):
+            rate = config.learning_rate * (1 - run.step / config.steps)
+            run.step += 1
+            rate /= 1 - beta1 ** run.step  # m and v start at 0: undo that bias
+            v_scale = 1 / (1 - beta2 ** run.step)
+            for i, w in enumerate(run.weights):
                 grad, w.grad = w.grad, 0.0
                 m[i] = beta1 * m[i] + (1 - beta1) * grad
                 v[i] = beta2 * v[i] + (1 - beta2) * grad * grad
                 root = math.sqrt(v[i] * v_scale)
                 w.data -= rate * m[i] / (root + config.adam_eps)
-            adam.step = step
-            if report and report(step, loss.data):
+            if report and report(run.step, loss.data):
                 break
     finally:
         if collecting:
             gc.enable()
-    return adam
 
 # %% Sampling
 def encode_prompt(config, tokenizer, prompt):
@@ -447,23 +451,13 @@ def load_docs(path=None):
     return docs
 
 # %% Saving
-@dataclass
-class Run:
-    """All it takes to sample, or to go on training as if never stopped."""
-    config: Config
-    tokenizer: Tokenizer
-    params: dict
-    adam: Adam
-    rng: random.Random
-    docs_crc: int  # checksum of the documents trained on
-
 def to_json(run):
-    """run as JSON. Raises ValueError where a number is not finite."""
+    """run without its documents. Raises ValueError if a number is nan."""
     return json.dumps({
         "format": "microgpt model, version 1", "config": asdict(run.config),
-        "vocabulary": run.tokenizer.chars, "adam": asdict(run.adam),
-        "weights": [w.data for w in flatten(run.params)],
-        "rng": run.rng.getstate(), "docs_crc": run.docs_crc},
+        "vocabulary": run.tokenizer.chars, "docs_crc": run.docs_crc,
+        "weights": [w.data for w in run.weights], "m": run.m, "v": run.v,
+        "step": run.step, "rng": run.rng.getstate()},
         allow_nan=False, sort_keys=True)
 
 def save(path, run):
@@ -480,31 +474,31 @@ def save(path, run):
         if os.path.exists(part):
             os.remove(part)
 
-def load(path):
-    """The Run in a file that save wrote. Raises OSError or ValueError."""
+def load(path, docs=None):
+    """The run that save wrote to path; to go on training it needs its docs.
+    Raises OSError or ValueError."""
     try:
         with open(path, encoding="ascii") as file:
             data = json.load(file)
-        config, rng = Config(**data["config"]), random.Random()
-        tokenizer = Tokenizer(data["vocabulary"])
-        params = init_params(config, tokenizer.vocab_size, rng)
-        weights = flatten(params)
-        for w, number in zip(weights, data["weights"]):
+        run = Run(Config(**data["config"]), docs or data["vocabulary"])
+        if docs is None:
+            run.docs_crc, run.docs, run.held_out = int(data["docs_crc"]), [], []
+        for w, number in zip(run.weights, data["weights"]):
             w.data = float(number)
-        m, v = [[float(x) for x in data["adam"][name]] for name in "mv"]
-        adam = Adam(m, v, int(data["adam"]["step"]))
+        run.m, run.v = [[float(x) for x in data[name]] for name in "mv"]
+        run.step = int(data["step"])
         version, state, gauss = data["rng"]
-        rng.setstate((version, tuple(state), gauss))
-        run = Run(config, tokenizer, params, adam, rng, int(data["docs_crc"]))
-        if (to_json(run) != json.dumps(data, sort_keys=True) or min(v) < 0.0
-                or not len(m) == len(v) == len(weights)
-                or not 0 <= adam.step <= config.steps):
+        run.rng.setstate((version, tuple(state), gauss))
+        if (to_json(run) != json.dumps(data, sort_keys=True) or min(run.v) < 0
+                or not len(run.m) == len(run.v) == len(run.weights)
+                or not 0 <= run.step <= run.config.steps):
             raise ValueError("save would not have written this")
         return run
     except (ArithmeticError, AttributeError, LookupError, RecursionError,
             TypeError, ValueError) as error:
-        raise ValueError(f"{path!r} is not a model saved by microgpt "
-                         f"({type(error).__name__}: {error})") from None
+        raise ValueError(
+            f"{path!r} is not a model saved by microgpt, or one of other "
+            f"documents ({type(error).__name__}: {error})") from None
 
 # %% Command line
 def printable(text):
@@ -540,47 +534,32 @@ def parse(argv):
     return parser.parse_args(argv)
 
 def prepare(options):
-    """Refuse what can be refused -> run, documents to train on, held out."""
+    """The run that options ask for. What can be refused is refused here."""
     given = {f.name: getattr(options, f.name) for f in fields(Config)
              if f.name in options}
-    run, docs, held_out = None, [], []
-    if options.load is not None:
-        run = load(options.load)
+    if options.load is None:
+        run = Run(Config(**given), load_docs(options.file))
+    else:
+        go_on = options.file or "steps" in given
+        run = load(options.load, load_docs(options.file) if go_on else None)
         for name in given:
             kept = getattr(run.config, name)
             if given[name] != kept and name not in ("samples", "temperature"):
                 raise ValueError(f"{name}={given[name]} contradicts "
                                  f"{name}={kept} in {options.load!r}")
-    config = replace(run.config if run else Config(), **given)
-    if not run or options.file or "steps" in given:
-        docs = load_docs(options.file)
-        docs_crc = zlib.crc32("\n".join(docs).encode())
-        if run and docs_crc != run.docs_crc:
-            raise ValueError(f"{options.load!r} was trained on other documents")
-        rng = random.Random(config.seed)
-        rng.shuffle(docs)
-        n = round(len(docs) * config.holdout)
-        if config.holdout and not 0 < n < len(docs):
-            raise ValueError(f"holdout={config.holdout} of {len(docs)} "
-                             "documents is none or all of them")
-        held_out, docs = docs[:n], docs[n:]
-    if not run:
-        tokenizer = Tokenizer(held_out + docs)
-        params = init_params(config, tokenizer.vocab_size, rng)
-        run = Run(config, tokenizer, params, Adam(), rng, docs_crc)
-    run.config = config
-    encode_prompt(config, run.tokenizer, options.prompt)
+        run.config = replace(run.config, **given)
+    encode_prompt(run.config, run.tokenizer, options.prompt)
     if options.save is not None:
         if os.path.exists(options.save):
             load(options.save)  # so that no other file is overwritten
         folder = os.path.dirname(os.path.realpath(options.save))
         if not options.save or not os.access(folder, os.W_OK):
             raise ValueError(f"{options.save!r} cannot be written")
-    return run, docs, held_out
+    return run
 
-def learn(run, docs, held_out):
-    """Train and show how it goes; Ctrl-C ends training after its step."""
-    config, first, start = run.config, run.adam.step + 1, time.perf_counter()
+def learn(run):
+    """Train run and show how it goes; Ctrl-C ends training after its step."""
+    config, first, start = run.config, run.step + 1, time.perf_counter()
     live, extra = sys.stdout and sys.stdout.isatty(), ""
 
     def interrupt(signum, frame):  # the second Ctrl-C ends at once
@@ -589,9 +568,9 @@ def learn(run, docs, held_out):
     def report(step, loss):
         nonlocal extra
         tenth = step == first or step * 10 % config.steps < 10
-        if held_out and tenth:
+        if run.held_out and tenth:
             losses = [document_loss(config, run.params, run.tokenizer, doc).data
-                      for doc in held_out]
+                      for doc in run.held_out]
             extra = f" | held-out {sum(losses) / len(losses):.4f}"
         line = f"step {step:4d} / {config.steps:4d} | loss {loss:.4f}{extra}"
         if live:
@@ -608,13 +587,13 @@ def learn(run, docs, held_out):
     if previous is not signal.SIG_IGN:  # as in the background of a script
         signal.signal(signal.SIGINT, interrupt)
     try:
-        train(config, run.params, run.tokenizer, docs, run.adam, report)
+        train(run, report)
     finally:
         signal.signal(signal.SIGINT, previous)
-        if live and run.adam.step >= first:
+        if live and run.step >= first:
             print()  # leave the live line
-    if run.adam.step < config.steps:
-        print(f"stopped after step {run.adam.step} of {config.steps}")
+    if run.step < config.steps:
+        print(f"stopped after step {run.step} of {config.steps}")
 
 def main(argv):
     """Run the command line argv -> an exit status, or a message with it."""
@@ -622,16 +601,16 @@ def main(argv):
     try:
         options = parse(argv)
         try:
-            run, docs, held_out = prepare(options)
+            run = prepare(options)
         except (OSError, ValueError) as error:
             refuse(error)
-        config, n_params = run.config, len(flatten(run.params))
-        cut = sum([len(doc) >= config.block_size for doc in docs])
-        print(f"documents {len(docs)} ({len(held_out)} held out, {cut} cut to "
-              f"{config.block_size} tokens) | vocabulary "
-              f"{run.tokenizer.vocab_size} | parameters {n_params}", flush=True)
-        if docs:
-            learn(run, docs, held_out)
+        config = run.config
+        cut = sum([len(doc) >= config.block_size for doc in run.docs])
+        print(f"documents {len(run.docs)} ({len(run.held_out)} held out, {cut} "
+              f"cut to {config.block_size} tokens) | vocabulary "
+              f"{run.tokenizer.vocab_size} | parameters {len(run.weights)}")
+        if run.docs:
+            learn(run)
         if options.save is not None:
             try:
                 save(options.save, run)
@@ -642,7 +621,7 @@ def main(argv):
                             options.prompt)
             print(f"sample {i:2d}: {printable(text)}", flush=True)
     except (ArithmeticError, ValueError) as error:
-        return (f"microgpt: training diverged after step {run.adam.step}: "
+        return (f"microgpt: training diverged after step {run.step}: "
                 f"{error}; lower learning_rate={config.learning_rate}")
     except KeyboardInterrupt:
         return 130  # what shells call a program ended by Ctrl-C

@@ -29,17 +29,12 @@ import microgpt  # noqa: E402
 
 
 def setup(settings, length):
-    """A model to train and documents of at most, or of exactly, length."""
-    config = microgpt.Config(**settings)
-    rng = random.Random(config.seed)
-    docs = microgpt.load_docs()
-    rng.shuffle(docs)
-    tokenizer = microgpt.Tokenizer(docs)
+    """A run on the names, or on documents of exactly length letters."""
+    run = microgpt.Run(microgpt.Config(**settings), microgpt.load_docs())
     if length:  # names strung together
-        text = "".join(docs)
-        docs = [text[i:i + length] for i in range(0, 100 * length, length)]
-    params = microgpt.init_params(config, tokenizer.vocab_size, rng)
-    return config, params, tokenizer, docs, rng
+        text = "".join(run.docs)
+        run.docs = [text[i:i + length] for i in range(0, 100 * length, length)]
+    return run
 
 
 def peak_mb():
@@ -82,7 +77,8 @@ def worker(kind, settings, length):
     Nothing is read or written within a turn: it would cost a fast step more
     of its cache than a slow one.
     """
-    config, params, tokenizer, docs, rng = setup(settings, length)
+    run = setup(settings, length)
+    config, params, tokenizer = run.config, run.params, run.tokenizer
     if kind == "microgpt":
         seconds, left = [], asked()
 
@@ -94,7 +90,7 @@ def worker(kind, settings, length):
                 seconds, left = [], asked()
             start = time.perf_counter()
         start = time.perf_counter()
-        microgpt.train(config, params, tokenizer, docs, report=report)
+        microgpt.train(run, report)
     elif kind.startswith("textbook"):
         import textbook
         if kind == "textbook, collector off":
@@ -105,7 +101,7 @@ def worker(kind, settings, length):
         while True:
             seconds = []
             for _ in range(asked()):
-                doc = docs[trainer.step_count % len(docs)]
+                doc = run.docs[trainer.step_count % len(run.docs)]
                 tokens = [tokenizer.bos, *tokenizer.encode(doc), tokenizer.bos]
                 start = time.perf_counter()
                 loss = trainer.step(tokens)
@@ -117,7 +113,7 @@ def worker(kind, settings, length):
         gc.disable()  # as training does
         sums = dict.fromkeys(["forward", "order", "accumulate"], 0.0)
         n_edges, steps = 0, 50
-        for doc in docs[:steps]:
+        for doc in run.docs[:steps]:
             t0 = time.perf_counter()
             loss = microgpt.document_loss(config, params, tokenizer, doc)
             t1 = time.perf_counter()
@@ -132,7 +128,7 @@ def worker(kind, settings, length):
         gc.enable()
         start = time.perf_counter()
         for _ in range(20):
-            microgpt.generate(config, params, tokenizer, rng)
+            microgpt.generate(config, params, tokenizer, run.rng)
         reply(samples=time.perf_counter() - start, edges=n_edges / steps,
               **{phase: total / steps for phase, total in sums.items()})
 
@@ -185,10 +181,10 @@ def growth(settings, length, steps):
     run = Process("microgpt", settings, length)
     run.turn(steps)
     run.close()
-    config, params, tokenizer, docs, _ = setup(settings, length)
+    ours = setup(settings, length)
     n_edges = statistics.median(
-        edges(microgpt.document_loss(config, params, tokenizer, doc))
-        for doc in docs[:steps])
+        edges(microgpt.document_loss(ours.config, ours.params, ours.tokenizer,
+                                     doc)) for doc in ours.docs[:steps])
     return {"edges": n_edges, "ms": 1e3 * run.median(),
             "ns_per_edge": 1e9 * run.median() / n_edges,
             "peak_mb": run.replies[-1]["peak"]}

@@ -78,13 +78,9 @@ def test_by_hand_afterwards(source, notebook, capsys):
     (a * a).backward()
     assert a.grad == 6.0
     config = notebook["Config"](n_embd=4, n_head=1, steps=2)
-    tokenizer = notebook["Tokenizer"](["anna", "bob"])
-    rng = notebook["random"].Random(1)
-    params = notebook["init_params"](config, tokenizer.vocab_size, rng)
-    losses = []
-    notebook["train"](config, params, tokenizer, ["anna", "bob"],
-                      report=lambda step, loss: losses.append(loss))
-    text = notebook["generate"](config, params, tokenizer, rng)
+    run, losses = notebook["Run"](config, ["anna", "bob"]), []
+    notebook["train"](run, lambda step, loss: losses.append(loss))
+    text = notebook["generate"](config, run.params, run.tokenizer, run.rng)
     assert len(losses) == 2 and set(text) <= set("annabob")
     notebook["main"](["--steps", "0", "--samples", "1"])
     assert capsys.readouterr().out.count("\n") == 2

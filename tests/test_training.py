@@ -11,8 +11,8 @@ import pytest
 
 import microgpt
 import textbook
-from microgpt import (Config, Tokenizer, Value, document_loss, flatten,
-                      init_params, train)
+from microgpt import (Config, Run, Tokenizer, Value, document_loss, flatten,
+                      train)
 
 DOCS = ["abba", "dead", "a", "bead", "", "cabbage"]
 
@@ -20,6 +20,16 @@ DOCS = ["abba", "dead", "a", "bead", "", "cabbage"]
 @pytest.fixture
 def tokenizer():
     return Tokenizer(DOCS)
+
+
+@pytest.fixture
+def run(tiny):
+    return Run(tiny, DOCS)
+
+
+@pytest.fixture
+def params(run):
+    return run.params
 
 
 @pytest.fixture
@@ -41,73 +51,90 @@ def data(params):
 def test_losses_and_weights_equal_the_textbook(settings, tokenizer, recursion):
     config = replace(Config(n_embd=4, n_head=2, block_size=6, steps=8),
                      **settings)
-    params = init_params(config, tokenizer.vocab_size, random.Random(5))
+    run = Run(config, DOCS)
     book = textbook.Trainer(config, {name: [[w.data for w in row]
                                             for row in matrix]
-                                     for name, matrix in params.items()})
+                                     for name, matrix in run.params.items()})
     losses, expected = [], []
-    train(config, params, tokenizer, DOCS,
-          report=lambda step, loss: losses.append(loss))
+    train(run, report=lambda step, loss: losses.append(loss))
     for step in range(config.steps):
-        doc = DOCS[step % len(DOCS)]
+        doc = run.docs[step % len(DOCS)]
         expected.append(book.step(
             [tokenizer.bos, *tokenizer.encode(doc), tokenizer.bos]))
     assert losses == pytest.approx(expected, rel=1e-10)
-    assert data(params) == pytest.approx([w.data for w in book.flat],
+    assert data(run.params) == pytest.approx([w.data for w in book.flat],
                                          rel=1e-8, abs=1e-10)
 
 
-def test_training_learns(tiny, params, tokenizer):
+def test_a_run_shuffles_and_holds_out(tiny):
+    docs = [f"{c}{d}" for c in "abcde" for d in "xy"]
+    before, whole = list(docs), Run(tiny, docs)
+    run = Run(replace(tiny, holdout=0.3), docs)
+    assert docs == before != whole.docs and sorted(whole.docs) == docs
+    assert (run.held_out, run.docs) == (whole.docs[:3], whole.docs[3:])
+    assert data(run.params) == data(whole.params) and run.step == 0
+    assert run.weights == flatten(run.params)
+
+
+def test_a_share_of_few_documents_leaves_some_to_train_on(tiny):
+    for holdout in (0.1, 0.5, 0.99):
+        for count in (1, 2, 3):
+            assert Run(replace(tiny, holdout=holdout), ["a"] * count).docs
+
+
+def test_training_learns(tiny):
     losses = []
-    train(replace(tiny, steps=60, learning_rate=0.05), params, tokenizer,
-          ["abba"], report=lambda step, loss: losses.append(loss))
+    train(Run(replace(tiny, steps=60, learning_rate=0.05), ["abba"]),
+          report=lambda step, loss: losses.append(loss))
     assert losses[-1] < 0.2 * losses[0]
 
 
-def test_report_counts_steps_from_one(tiny, params, tokenizer):
+def test_report_counts_steps_from_one(run):
     steps = []
-    adam = train(tiny, params, tokenizer, DOCS,
-                 report=lambda step, loss: steps.append(step))
+    train(run, report=lambda step, loss: steps.append(step))
     assert steps == [1, 2, 3, 4, 5]
-    assert adam.step == 5
+    assert run.step == 5
 
 
-def test_no_steps(tiny, params, tokenizer):
-    before = data(params)
-    adam = train(replace(tiny, steps=0), params, tokenizer, DOCS)
-    assert adam.step == 0
-    assert data(params) == before
+def test_no_steps(tiny):
+    run = Run(replace(tiny, steps=0), DOCS)
+    before = data(run.params)
+    train(run)
+    assert run.step == 0
+    assert data(run.params) == before
 
 
+@pytest.mark.parametrize("error", [None, InterruptedError])
 @pytest.mark.parametrize("stop_at", [1, 2, 4, 5])
-def test_going_on_equals_never_stopping(stop_at, tiny, params, tokenizer):
-    other = init_params(tiny, tokenizer.vocab_size, random.Random(1))
-    assert data(other) == data(params)
-    losses, pieces, adam = [], [], microgpt.Adam()
-    whole = train(tiny, params, tokenizer, DOCS,
-                  report=lambda step, loss: losses.append(loss))
+def test_going_on_equals_never_stopping(stop_at, error, tiny):
+    """Both for a report that returns true and for one that raises."""
+    whole, other = Run(tiny, DOCS), Run(tiny, DOCS)
+    losses, pieces = [], []
+    train(whole, report=lambda step, loss: losses.append(loss))
 
     def report(step, loss):
         pieces.append(loss)
-        if step == stop_at:
-            raise StopIteration
+        if error and step == stop_at:
+            raise error
+        return step == stop_at
 
-    with pytest.raises(StopIteration):
-        train(tiny, other, tokenizer, DOCS, adam, report)
-    assert adam.step == stop_at
-    again = train(tiny, other, tokenizer, DOCS, adam,
-                  lambda step, loss: pieces.append(loss))
-    assert again is adam
-    assert (pieces, data(other), again) == (losses, data(params), whole)
+    try:
+        train(other, report)
+    except InterruptedError:
+        pass
+    assert other.step == stop_at == len(pieces)
+    train(other, lambda step, loss: pieces.append(loss))
+    assert (pieces, data(other.params)) == (losses, data(whole.params))
+    assert (other.m, other.v, other.step) == (whole.m, whole.v, whole.step)
 
 
-def test_what_grads_were_before_does_not_matter(tiny, params, tokenizer):
-    other = init_params(tiny, tokenizer.vocab_size, random.Random(1))
-    document_loss(tiny, other, tokenizer, "bead").backward()
-    assert any([w.grad for w in flatten(other)])
-    train(tiny, params, tokenizer, DOCS)
-    train(tiny, other, tokenizer, DOCS)
-    assert data(other) == data(params)
+def test_what_grads_were_before_does_not_matter(run, tiny):
+    other = Run(tiny, DOCS)
+    document_loss(tiny, other.params, other.tokenizer, "bead").backward()
+    assert any([w.grad for w in other.weights])
+    train(run)
+    train(other)
+    assert data(other.params) == data(run.params)
 
 
 # loss of a document
@@ -145,24 +172,24 @@ def test_an_unknown_character_is_named(tiny, params, tokenizer):
 # divergence
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, 1e308])
-def test_divergence_leaves_the_weights(number, tiny, params, tokenizer):
-    for w in params["lm_head"][tokenizer.encode("b")[0]]:
+def test_divergence_leaves_the_weights(number, run):
+    for w in run.params["lm_head"][run.tokenizer.encode("b")[0]]:
         w.data = number
-    before, adam = list(map(repr, data(params))), microgpt.Adam()
+    before, run.docs = list(map(repr, data(run.params))), ["ad"]
     with pytest.raises(ArithmeticError, match="a probability became"):
-        train(tiny, params, tokenizer, ["ad"], adam)
-    assert list(map(repr, data(params))) == before
-    assert (adam.step, set(adam.m), set(adam.v)) == (0, {0.0}, {0.0})
+        train(run)
+    assert list(map(repr, data(run.params))) == before
+    assert (run.step, set(run.m), set(run.v)) == (0, {0.0}, {0.0})
 
 
-def test_a_huge_learning_rate_diverges(tiny, params, tokenizer):
+def test_a_huge_learning_rate_diverges(tiny):
     """The weights are then those of the last step that was reported."""
+    run = Run(replace(tiny, learning_rate=1e9, steps=50), DOCS)
     kept = []
     with pytest.raises(ArithmeticError, match="a probability became"):
-        train(replace(tiny, learning_rate=1e9, steps=50), params, tokenizer,
-              DOCS, report=lambda step, loss: kept.append(data(params)))
+        train(run, report=lambda step, loss: kept.append(data(run.params)))
     assert 0 < len(kept) < 50
-    assert data(params) == kept[-1]
+    assert data(run.params) == kept[-1]
     assert all(map(math.isfinite, kept[-1]))
 
 
@@ -174,8 +201,7 @@ class Stop(Exception):
 
 @pytest.mark.parametrize("error", [None, Stop, KeyboardInterrupt])
 @pytest.mark.parametrize("enabled", [True, False])
-def test_the_collector_is_as_before(error, enabled, tiny, params, tokenizer,
-                                    collector):
+def test_the_collector_is_as_before(error, enabled, run, collector):
     def report(step, loss):
         if error:
             raise error
@@ -183,42 +209,41 @@ def test_the_collector_is_as_before(error, enabled, tiny, params, tokenizer,
     gc.enable() if enabled else gc.disable()
     if error:
         with pytest.raises(error):
-            train(tiny, params, tokenizer, DOCS, report=report)
+            train(run, report)
     else:
-        train(tiny, params, tokenizer, DOCS, report=report)
+        train(run, report)
     assert gc.isenabled() == enabled
 
 
-def test_the_collector_is_as_before_a_bad_document(tiny, params, tokenizer,
-                                                   collector):
+def test_the_collector_is_as_before_a_bad_document(run, collector):
     gc.enable()
+    run.docs = ["?"]
     with pytest.raises(ValueError):
-        train(tiny, params, tokenizer, ["?"])
+        train(run)
     assert gc.isenabled()
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython",
                     reason="only CPython frees an object at its last reference")
-def test_no_graph_is_left(tiny, params, tokenizer, collector):
+def test_no_graph_is_left(run, collector):
     def alive():
         return sum([type(thing) is Value for thing in gc.get_objects()])
 
     gc.collect()
     gc.disable()
     before, during = alive(), []
-    train(tiny, params, tokenizer, DOCS * 2,
-          report=lambda step, loss: during.append(alive()))
+    train(run, report=lambda step, loss: during.append(alive()))
     assert alive() == before
     assert gc.collect() == 0
     assert max(during) < before + 10_000
 
 
-def test_global_randomness_is_not_used(tiny, tokenizer):
+def test_global_randomness_is_not_used(tiny):
     random.seed(11)
     state = random.getstate()
-    params = init_params(tiny, tokenizer.vocab_size, random.Random(1))
-    train(tiny, params, tokenizer, DOCS)
-    microgpt.generate(tiny, params, tokenizer, random.Random(2))
+    run = Run(tiny, DOCS)
+    train(run)
+    microgpt.generate(tiny, run.params, run.tokenizer, run.rng)
     assert random.getstate() == state
 
 
@@ -239,12 +264,11 @@ def test_importing_changes_nothing_and_is_silent():
 @pytest.mark.parametrize("python, collecting", [("cpython", False),
                                                 ("pypy", True)])
 def test_only_reference_counting_can_do_without_the_collector(
-        tiny, params, tokenizer, monkeypatch, python, collecting):
+        run, monkeypatch, python, collecting):
     """PyPy would keep every graph of a run."""
     monkeypatch.setattr(sys, "implementation",
                         types.SimpleNamespace(name=python))
     seen = []
     gc.enable()
-    train(tiny, params, tokenizer, ["abc"],
-          report=lambda step, loss: seen.append(gc.isenabled()))
+    train(run, report=lambda step, loss: seen.append(gc.isenabled()))
     assert set(seen) == {collecting} and gc.isenabled()

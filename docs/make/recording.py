@@ -4,13 +4,12 @@ import pathlib
 import random
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 import microgpt
-from microgpt import Config, flatten, generate, gpt, softmax
+from microgpt import Config, generate, gpt, softmax
 
 CONFIG = Config(holdout=0.1)
 PREFIXES = ["", "ma", "jo", "el"]  # whose next letter is shown
@@ -18,28 +17,14 @@ PREFIXES = ["", "ma", "jo", "el"]  # whose next letter is shown
 # %% The recorded run
 
 
-@dataclass
-class Run:
-    """A run of CONFIG, as `python microgpt.py --holdout 0.1` does it."""
-    docs: list
-    held_out: list
-    tokenizer: microgpt.Tokenizer
-    params: dict
-    rng: random.Random
-    losses: list = field(default_factory=list)
-    snapshots: list = field(default_factory=list)
-    one_weight: list = field(default_factory=list)  # (data, m) of each step
-    trained: list = field(default_factory=list)  # samples at the end
+class Recorded(microgpt.Run):
+    """A run, as `python microgpt.py --holdout 0.1` does it, and its story."""
 
-
-def start():
-    """A Run before its first step."""
-    docs, rng = microgpt.load_docs(), random.Random(CONFIG.seed)
-    rng.shuffle(docs)
-    n_held_out = round(len(docs) * CONFIG.holdout)
-    tokenizer = microgpt.Tokenizer(docs)
-    params = microgpt.init_params(CONFIG, tokenizer.vocab_size, rng)
-    return Run(docs[n_held_out:], docs[:n_held_out], tokenizer, params, rng)
+    def __init__(self):
+        super().__init__(CONFIG, microgpt.load_docs())
+        self.losses, self.snapshots = [], []
+        self.one_weight = []  # (data, m) of each step
+        self.trained = []  # samples at the end
 
 
 def mean(numbers):
@@ -117,18 +102,18 @@ def snapshot(run, step):
 
 def record():
     """A whole run, with snapshots before it, at step 1 and every 50 steps."""
-    run, adam = start(), microgpt.Adam()
+    run = Recorded()
     weight = run.params["lm_head"][0][0]
-    index = flatten(run.params).index(weight)
+    index = run.weights.index(weight)
 
     def report(step, loss):
         run.losses.append(loss)
-        run.one_weight.append((weight.data, adam.m[index]))
+        run.one_weight.append((weight.data, run.m[index]))
         if step == 1 or step % 50 == 0:
             snapshot(run, step)
 
     snapshot(run, 0)
-    microgpt.train(CONFIG, run.params, run.tokenizer, run.docs, adam, report)
+    microgpt.train(run, report)
     return run
 
 
@@ -142,7 +127,7 @@ def adam_steps(run):
     """Learning rates, step sizes, gradients and m of the watched weight."""
     rates = [CONFIG.learning_rate * (1 - i / CONFIG.steps)
              for i in range(CONFIG.steps)]
-    first = start().params["lm_head"][0][0].data
+    first = Recorded().params["lm_head"][0][0].data
     data, m = zip((first, 0.0), *run.one_weight)
     steps = [abs(b - a) for a, b in zip(data, data[1:])]
     # m = beta1 * m + (1 - beta1) * grad, solved for grad

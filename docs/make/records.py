@@ -15,9 +15,9 @@ import re
 import sys
 from collections import namedtuple
 
-from recording import (CONFIG, PREFIXES, ROOT, Reader, adam_steps, baselines,
+from recording import (CONFIG, PREFIXES, ROOT, Reader, Recorded, adam_steps, baselines,
                        data_of, letters, mean, record, running_mean, sample,
-                       start, trace)
+                       trace)
 
 sys.path.append(str(ROOT / "tests"))
 
@@ -304,7 +304,7 @@ def drawings(before, run):
 
 def produce():
     """{file name: text} of everything, from scratch."""
-    before, run = start(), record()
+    before, run = Recorded(), record()
     untrained = sample(before, 10, before.rng)
     run.trained = sample(run, 10, run.rng)
     numbers = measures(before, run)
