@@ -19,7 +19,11 @@ After Andrej Karpathy's microgpt (2026), whose published run it reproduces.
 """
 import argparse, gc, json, math, os, random, shutil, signal, sys, time, zlib
 from dataclasses import asdict, dataclass, field, fields, replace
-from operator import mul
+try:
+    from math import sumprod
+except ImportError:  # before Python 3.12
+    from operator import mul
+    def sumprod(p, q): return sum(map(mul, p, q))
 
 # %% Tokenizer
 class Tokenizer:
@@ -119,10 +123,10 @@ def topological_order(root):
         for child in rest:
             if child not in visited:
                 visited.add(child)
-                if not visited.issuperset(child._children):
-                    stack.append((child, iter(child._children)))
-                    break  # to come back to v when child is done
                 if child._children:
+                    if not visited.issuperset(child._children):
+                        stack.append((child, iter(child._children)))
+                        break  # to come back to v when child is done
                     order.append(child)
         else:
             stack.pop()
@@ -201,24 +205,39 @@ def linear(x, w):
         if len(row) != len(x):
             raise ValueError(f"{len(row)} weights for {len(x)} inputs")
         row_data = [v.data for v in row]
-        out.append(Value(sum(map(mul, row_data, x_data)),
+        out.append(Value(sumprod(row_data, x_data),
                          tuple(row) + x, x_data + row_data))
     return out
 
 def softmax(logits, temperature=1.0):
-    """Probabilities in proportion to exp(logit / temperature): [n] -> [n]."""
-    top = max([v.data for v in logits])  # exp of a large number overflows
-    exps = []
-    for v in logits:
-        e = math.exp((v.data - top) / temperature)
-        exps.append(Value(e, (v,), (e / temperature,)))
-    scale = total(exps) ** -1
-    return [e * scale for e in exps]
+    """Probabilities in proportion to exp(logit / temperature): [n] -> [n].
+    Plain numbers: attention and cross_entropy are the nodes made with it."""
+    top = max(logits)  # exp of a large number overflows
+    exps = [math.exp((logit - top) / temperature) for logit in logits]
+    scale = sum(exps)
+    return [e / scale for e in exps]
+
+def attention(q, keys, values):
+    """Mean of values, weighted by the softmax of q's scores with their keys:
+    [n], [tokens][n], [tokens][n] -> [n]. Vaswani et al., 2017.
+    Each is one node: its slope in a value is that value's probability, in a
+    score the probability times how far the value lies above the mean."""
+    scores, root = tuple(linear(q, keys)), len(q) ** 0.5
+    probs, out = softmax([score.data for score in scores], root), []
+    for column in zip(*values):
+        data = [v.data for v in column]
+        mean = sumprod(probs, data)
+        slopes = [p * (d - mean) / root for p, d in zip(probs, data)]
+        out.append(Value(mean, scores + column, slopes + probs))
+    return out
 
 def rmsnorm(x):
-    """x over its root mean square: [n] -> [n]. Zhang and Sennrich, 2019."""
-    [square] = linear(x, [x])
-    scale = (square / len(x) + 1e-5) ** -0.5  # 1e-5: x can be all zeros
+    """x over its root mean square: [n] -> [n]. Zhang and Sennrich, 2019.
+    The scale is one node: its slope in an x is -scale ** 3 * x / n."""
+    data = [v.data for v in x]
+    scale = (sumprod(data, data) / len(x) + 1e-5) ** -0.5  # x can be all zeros
+    slope = -scale ** 3 / len(x)
+    scale = Value(scale, tuple(x), [slope * d for d in data])
     return [v * scale for v in x]
 
 def gpt(config, params, token_id, pos_id, keys, values):
@@ -238,19 +257,28 @@ def gpt(config, params, token_id, pos_id, keys, values):
         mixed = []
         for start in range(0, config.n_embd, head_dim):
             head = slice(start, start + head_dim)
-            scores = linear(q[head], [k[head] for k in keys[i]])
-            probs = softmax(scores, temperature=head_dim ** 0.5)
-            mixed += linear(probs, zip(*[v[head] for v in values[i]]))
+            mixed += attention(q[head], [k[head] for k in keys[i]],
+                               [v[head] for v in values[i]])
         out = linear(mixed, params[f"layer{i}.attn_wo"])
         x = [a + b for a, b in zip(x, out)]
         out = linear(rmsnorm(x), params[f"layer{i}.mlp_fc1"])  # MLP
-        hidden = [h.relu() for h in out]
-        on = [j for j, h in enumerate(hidden) if h.data]  # saves 10% of time
+        on = [j for j, h in enumerate(out) if not h.data <= 0.0]  # relu, nan
         fc2 = [[row[j] for j in on] for row in params[f"layer{i}.mlp_fc2"]]
-        x = [a + b for a, b in zip(x, linear([hidden[j] for j in on], fc2))]
+        x = [a + b for a, b in zip(x, linear([out[j] for j in on], fc2))]
     return linear(x, params["lm_head"])
 
 # %% Training
+def cross_entropy(logits, target):
+    """-log of the probability that logits give to target, in nats: [n] -> one.
+    One node: its slope in a logit is the probability, less 1 at the target.
+    Raises ArithmeticError if the probability is 0 or nan."""
+    slopes = softmax([v.data for v in logits])
+    prob = slopes[target]
+    if not prob > 0.0:
+        raise ArithmeticError(f"a probability became {prob}")
+    slopes[target] -= 1.0
+    return Value(-math.log(prob), tuple(logits), slopes)
+
 def document_loss(config, params, tokenizer, doc):
     """Mean of -log p(next token) over the first block_size tokens, in nats.
     Raises ArithmeticError where a probability is 0 or nan."""
@@ -260,10 +288,7 @@ def document_loss(config, params, tokenizer, doc):
     losses = []
     for pos_id, next_id in enumerate(tokens[1:]):
         logits = gpt(config, params, tokens[pos_id], pos_id, keys, values)
-        prob = softmax(logits)[next_id]
-        if not prob.data > 0.0:
-            raise ArithmeticError(f"a probability became {prob.data}")
-        losses.append(-prob.log())
+        losses.append(cross_entropy(logits, next_id))
     return total(losses) / len(losses)
 
 class Run:
@@ -287,7 +312,8 @@ def train(run, report=None):
     that returns something true. Raises ArithmeticError, with the weights of
     the step before, when training diverges. Kingma and Ba, 2014."""
     config, m, v = run.config, run.m, run.v
-    beta1, beta2 = config.beta1, config.beta2
+    beta1, beta2, eps = config.beta1, config.beta2, config.adam_eps
+    new1, new2 = 1 - beta1, 1 - beta2
     for w in run.weights:
         w.grad = 0.0
     collecting = gc.isenabled()
@@ -304,10 +330,9 @@ def train(run, report=None):
             v_scale = 1 / (1 - beta2 ** run.step)
             for i, w in enumerate(run.weights):
                 grad, w.grad = w.grad, 0.0
-                m[i] = beta1 * m[i] + (1 - beta1) * grad
-                v[i] = beta2 * v[i] + (1 - beta2) * grad * grad
-                root = math.sqrt(v[i] * v_scale)
-                w.data -= rate * m[i] / (root + config.adam_eps)
+                m[i] = mean = beta1 * m[i] + new1 * grad
+                v[i] = square = beta2 * v[i] + new2 * grad * grad
+                w.data -= rate * mean / (math.sqrt(square * v_scale) + eps)
             if report and report(run.step, loss.data):
                 break
     finally:
@@ -331,7 +356,7 @@ def generate(config, params, tokenizer, rng, prompt=""):
         logits = gpt(config, params, tokens[pos_id], pos_id, keys, values)
         if pos_id + 1 < len(tokens):
             continue  # still reading the prompt
-        probs = [p.data for p in softmax(logits, config.temperature)]
+        probs = softmax([v.data for v in logits], config.temperature)
         if not sum(probs) > 0.0:
             raise ArithmeticError("a probability became nan")
         [token_id] = rng.choices(range(tokenizer.vocab_size), weights=probs)

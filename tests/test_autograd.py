@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import microgpt
-from microgpt import Value, linear
+from microgpt import Value, attention, cross_entropy, linear, rmsnorm
 
 SOURCE = Path(microgpt.__file__)
 counts_references = pytest.mark.skipif(
@@ -296,7 +296,7 @@ def test_a_graph_is_freed_by_its_last_reference(no_collector):
 @counts_references
 def test_a_graph_has_no_cycles(no_collector):
     x = Value(0.5)
-    z = sum(microgpt.softmax(microgpt.rmsnorm([x, x * 2, x.exp()])))
+    z = sum(attention(rmsnorm([x, x * 2]), [[x, x.exp()]], [[x, x]]))
     z.backward()
     del x, z
     assert gc.collect() == 0
@@ -304,25 +304,58 @@ def test_a_graph_has_no_cycles(no_collector):
 
 # many operations in one node
 
+def vectors(rng, n_vectors, n):
+    return [[Value(rng.gauss(0, 2)) for _ in range(n)]
+            for _ in range(n_vectors)]
+
+
+def assert_agree(fused, single, leaves):
+    """Same numbers, and same slopes in the leaves, of two lists of Values."""
+    assert [v.data for v in fused] == pytest.approx(
+        [v.data for v in single], rel=1e-12)
+    slopes = []
+    for out in (fused, single):
+        for v in leaves:
+            v.grad = 0.0
+        sum([(i + 1) * v * v for i, v in enumerate(out)]).backward()
+        slopes.append([v.grad for v in leaves])
+    assert slopes[0] == pytest.approx(slopes[1], rel=1e-9, abs=1e-12)
+    assert any(slopes[0])
+
+
+def dot(x, y):
+    return sum([a * b for a, b in zip(x, y)])
+
+
 @pytest.mark.parametrize("n_in, n_out", [(1, 1), (3, 2), (16, 5), (40, 1)])
 def test_linear_agrees_with_single_operations(n_in, n_out):
-    rng = random.Random(n_in)
-    x, fused_x = [[Value(number) for number in numbers] for numbers in
-                  [[rng.gauss(0, 1) for _ in range(n_in)]] * 2]
-    w_data = [[rng.gauss(0, 1) for _ in range(n_in)] for _ in range(n_out)]
-    w, fused_w = [[[Value(number) for number in row] for row in w_data]
-                  for _ in range(2)]
-    single = [sum([a * b for a, b in zip(row, x)]) for row in w]
-    fused = linear(fused_x, fused_w)
-    assert [v.data for v in fused] == pytest.approx(
-        [v.data for v in single], rel=1e-13)
-    for out in (single, fused):
-        sum([(i + 1) * v * v for i, v in enumerate(out)]).backward()
-    assert [v.grad for v in fused_x] == pytest.approx(
-        [v.grad for v in x], rel=1e-12)
-    for row, fused_row in zip(w, fused_w):
-        assert [v.grad for v in fused_row] == pytest.approx(
-            [v.grad for v in row], rel=1e-12)
+    x, *w = vectors(random.Random(n_in), 1 + n_out, n_in)
+    assert_agree(linear(x, w), [dot(row, x) for row in w], sum(w, x))
+
+
+@pytest.mark.parametrize("n_tokens, n", [(1, 1), (1, 4), (5, 3), (9, 4)])
+def test_attention_agrees_with_single_operations(n_tokens, n):
+    q, *rows = vectors(random.Random(n_tokens), 1 + 2 * n_tokens, n)
+    keys, values = rows[:n_tokens], rows[n_tokens:]
+    exps = [(dot(q, k) / n ** 0.5).exp() for k in keys]
+    probs = [e / sum(exps) for e in exps]
+    assert_agree(attention(q, keys, values),
+                 [dot(probs, column) for column in zip(*values)],
+                 sum(rows, q))
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_rmsnorm_agrees_with_single_operations(n):
+    [x] = vectors(random.Random(n), 1, n)
+    root = (dot(x, x) / n + 1e-5) ** 0.5
+    assert_agree(rmsnorm(x), [v / root for v in x], x)
+
+
+@pytest.mark.parametrize("n, target", [(2, 0), (7, 6), (27, 3)])
+def test_cross_entropy_agrees_with_single_operations(n, target):
+    [logits] = vectors(random.Random(n), 1, n)
+    prob = logits[target].exp() / sum([v.exp() for v in logits])
+    assert_agree([cross_entropy(logits, target)], [-prob.log()], logits)
 
 
 def test_linear_of_x_with_itself():

@@ -34,7 +34,7 @@ def test_tokens_are_drawn_by_their_probabilities(wide, params, tokenizer):
     cache = [[[]], [[]]]
     for pos_id in range(wide.block_size):
         logits = gpt(wide, params, token_id, pos_id, *cache)
-        weights = [p.data for p in softmax(logits, wide.temperature)]
+        weights = softmax([v.data for v in logits], wide.temperature)
         [token_id] = rng.choices(range(tokenizer.vocab_size), weights=weights)
         if token_id == tokenizer.bos:
             break
