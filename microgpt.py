@@ -217,6 +217,15 @@ def softmax(logits, temperature=1.0):
     scale = sum(exps)
     return [e / scale for e in exps]
 
+def rmsnorm(x):
+    """x over its root mean square: [n] -> [n]. Zhang and Sennrich, 2019.
+    The scale is one node: its slope in an x is -scale ** 3 * x / n."""
+    data = [v.data for v in x]
+    scale = (sumprod(data, data) / len(x) + 1e-5) ** -0.5  # x can be all zeros
+    slope = -scale ** 3 / len(x)
+    scale = Value(scale, tuple(x), [slope * d for d in data])
+    return [v * scale for v in x]
+
 def attention(q, keys, values):
     """Mean of values, weighted by the softmax of q's scores with their keys:
     [n], [tokens][n], [tokens][n] -> [n]. Vaswani et al., 2017.
@@ -230,15 +239,6 @@ def attention(q, keys, values):
         slopes = [p * (d - mean) / root for p, d in zip(probs, data)]
         out.append(Value(mean, scores + column, slopes + probs))
     return out
-
-def rmsnorm(x):
-    """x over its root mean square: [n] -> [n]. Zhang and Sennrich, 2019.
-    The scale is one node: its slope in an x is -scale ** 3 * x / n."""
-    data = [v.data for v in x]
-    scale = (sumprod(data, data) / len(x) + 1e-5) ** -0.5  # x can be all zeros
-    slope = -scale ** 3 / len(x)
-    scale = Value(scale, tuple(x), [slope * d for d in data])
-    return [v * scale for v in x]
 
 def gpt(config, params, token_id, pos_id, keys, values):
     """Logits of the next token: ids -> [vocab_size]. Radford et al., 2019.

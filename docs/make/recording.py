@@ -4,6 +4,7 @@ import pathlib
 import random
 import sys
 from collections import Counter
+from unittest import mock
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
@@ -49,16 +50,15 @@ class Reader:
         return self.known[tokens]
 
     def logits(self, prefix):
-        """Logits of the token after the text prefix."""
-        bos = self.tokenizer.bos
-        return self.read((bos, *self.tokenizer.encode(prefix)))[0]
+        """Logits of the token after the text prefix, as plain numbers."""
+        tokens = (self.tokenizer.bos, *self.tokenizer.encode(prefix))
+        return [v.data for v in self.read(tokens)[0]]
 
     def loss(self, doc):
         """What document_loss computes."""
         losses = []
         for i, (_, target) in enumerate(pairs(self.tokenizer, doc)):
-            prob = softmax(self.logits(doc[:i]))[target].data
-            losses.append(-math.log(prob))
+            losses.append(-math.log(softmax(self.logits(doc[:i]))[target]))
         return mean(losses)
 
     def invent(self, rng):
@@ -66,7 +66,7 @@ class Reader:
         text, size = "", self.tokenizer.vocab_size
         for _ in range(CONFIG.block_size):
             probs = softmax(self.logits(text), CONFIG.temperature)
-            [token] = rng.choices(range(size), weights=data_of(probs))
+            [token] = rng.choices(range(size), weights=probs)
             if token == self.tokenizer.bos:
                 break
             text += self.tokenizer.decode([token])
@@ -78,10 +78,8 @@ def sample(run, count, rng):
             for _ in range(count)]
 
 
-def data_of(values, digits=None):
-    """Plain numbers, rounded if digits are given: Values -> floats."""
-    data = [v.data for v in values]
-    return data if digits is None else [round(x, digits) for x in data]
+def rounded(numbers, digits):
+    return [round(x, digits) for x in numbers]
 
 
 def pairs(tokenizer, doc):
@@ -96,7 +94,7 @@ def snapshot(run, step):
         "step": step,
         "held_out": mean([reader.loss(doc) for doc in run.held_out]),
         "samples": sample(run, 5, random.Random(CONFIG.seed)),
-        "next": {prefix: data_of(softmax(reader.logits(prefix)), 3)
+        "next": {prefix: rounded(softmax(reader.logits(prefix)), 3)
                  for prefix in PREFIXES}})
 
 
@@ -158,38 +156,20 @@ def baselines(run):
 
 
 def trace(run, text):
-    """What gpt makes of each token of text: (weights [n_head][<= n], logits).
+    """What gpt makes of each token of text: (weights [n_head][<= n], logits)."""
+    seen, steps, caches = [], [], ([[]], [[]])
+    plain = microgpt.attention
 
-    gpt keeps its attention weights to itself. This is gpt written once more,
-    for one layer, and it is compared with gpt at every token.
-    """
-    params, head_dim = run.params, CONFIG.n_embd // CONFIG.n_head
-    wq, wk, wv, wo, fc1, fc2 = [params["layer0." + name] for name in (
-        "attn_wq", "attn_wk", "attn_wv", "attn_wo", "mlp_fc1", "mlp_fc2")]
-    linear, rmsnorm = microgpt.linear, microgpt.rmsnorm
-    reader, keys, values, steps = Reader(run), [], [], []
+    def attention(q, keys, values):
+        out = plain(q, keys, values)
+        seen.append(out[0]._local_grads[len(keys):])  # the slopes in values
+        return out
+
     tokens = [run.tokenizer.bos, *run.tokenizer.encode(text)]
-    for pos_id, token_id in enumerate(tokens):
-        x = rmsnorm([a + b for a, b in zip(params["wte"][token_id],
-                                           params["wpe"][pos_id])])
-        normed = rmsnorm(x)
-        q = linear(normed, wq)
-        keys.append(linear(normed, wk))
-        values.append(linear(normed, wv))
-        weights, mixed = [], []
-        for first in range(0, CONFIG.n_embd, head_dim):
-            head = slice(first, first + head_dim)
-            scores = linear(q[head], [k[head] for k in keys])
-            weights.append(softmax(scores, head_dim ** 0.5))
-            mixed += linear(weights[-1], zip(*[v[head] for v in values]))
-        x = [a + b for a, b in zip(x, linear(mixed, wo))]
-        hidden = [h.relu() for h in linear(rmsnorm(x), fc1)]
-        x = [a + b for a, b in zip(x, linear(hidden, fc2))]
-        logits = linear(x, params["lm_head"])
-        for own, true in zip(logits, reader.logits(text[:pos_id])):
-            if not math.isclose(own.data, true.data, rel_tol=1e-9):
-                raise ArithmeticError("trace is not what gpt computes")
-        steps.append((weights, logits))
+    with mock.patch.object(microgpt, "attention", attention):
+        for pos_id, token_id in enumerate(tokens):
+            logits = gpt(CONFIG, run.params, token_id, pos_id, *caches)
+            steps.append((seen[-CONFIG.n_head:], [v.data for v in logits]))
     return steps
 
 # %% Embeddings in two dimensions
@@ -227,4 +207,4 @@ def project(table):
 
 
 def letters(run):
-    return project([data_of(row) for row in run.params["wte"][:-1]])
+    return project([[w.data for w in row] for row in run.params["wte"][:-1]])

@@ -15,9 +15,9 @@ import re
 import sys
 from collections import namedtuple
 
-from recording import (CONFIG, PREFIXES, ROOT, Reader, Recorded, adam_steps, baselines,
-                       data_of, letters, mean, record, running_mean, sample,
-                       trace)
+from recording import (CONFIG, PREFIXES, ROOT, Reader, Recorded, adam_steps,
+                       baselines, letters, mean, record, rounded, running_mean,
+                       sample, trace)
 
 sys.path.append(str(ROOT / "tests"))
 
@@ -130,7 +130,7 @@ def names_of_tokens(run):
 
 def likely(run, logits, count=6):
     """The count likeliest next tokens: -> [count] of [token, probability]."""
-    probs = zip(names_of_tokens(run), data_of(softmax(logits), 4))
+    probs = zip(names_of_tokens(run), rounded(softmax(logits), 4))
     return sorted(probs, key=lambda pair: -pair[1])[:count]
 
 
@@ -138,7 +138,7 @@ def live_attention(before, after):
     """Attention weights and predictions for each token of a few names."""
     def seen(run, name):
         steps = trace(run, name)
-        return {"weights": [[data_of(weights[head], 4) for weights, _ in steps]
+        return {"weights": [[rounded(weights[head], 4) for weights, _ in steps]
                             for head in range(CONFIG.n_head)],
                 "next": [likely(run, logits) for _, logits in steps]}
     return {"names": [
@@ -160,8 +160,8 @@ def live_temperature(run):
     reader = Reader(run)
     logits = {text: reader.logits(text) for text in [*PREFIXES, "chri"]}
     return {"tokens": names_of_tokens(run), "prefixes": [
-        {"prefix": prefix, "logits": data_of(values),
-         "probs": {f"{t:g}": data_of(softmax(values, t))
+        {"prefix": prefix, "logits": values,
+         "probs": {f"{t:g}": softmax(values, t)
                    for t in (0.2, 0.5, 1.0, 2.0)}}
         for prefix, values in logits.items()]}
 
@@ -290,14 +290,14 @@ def drawings(before, run):
         baselines(run))
     steps = trace(run, "maria")
     drawn["attention"] = figures.attention(
-        ["bos", *"maria"], [[data_of(weights[head]) for weights, _ in steps]
+        ["bos", *"maria"], [[weights[head] for weights, _ in steps]
                             for head in range(CONFIG.n_head)])
     drawn["embeddings"] = figures.embeddings(tokenizer.chars, {
         "before training": letters(before), "after training": letters(run)})
     logits = Reader(run).logits("ma")
     drawn["temperature"] = figures.temperature(
         "ma", [*tokenizer.chars, "·"],
-        {t: data_of(softmax(logits, t)) for t in (0.5, 1.0, 2.0)})
+        {t: softmax(logits, t) for t in (0.5, 1.0, 2.0)})
     drawn["adam"] = figures.adam(*adam_steps(run))
     return drawn
 
