@@ -182,6 +182,15 @@ def test_divergence_leaves_the_weights(number, run):
     assert (run.step, set(run.m), set(run.v)) == (0, {0.0}, {0.0})
 
 
+@pytest.mark.parametrize("name", [
+    "attn_wq", "attn_wk", "attn_wv", "attn_wo", "mlp_fc1", "mlp_fc2"])
+def test_nan_is_never_left_out(name, run):
+    for w in run.params[f"layer0.{name}"][0]:
+        w.data = math.nan
+    with pytest.raises(ArithmeticError, match="a probability became nan"):
+        train(run)
+
+
 def test_a_huge_learning_rate_diverges(tiny):
     """The weights are then those of the last step that was reported."""
     run = Run(replace(tiny, learning_rate=1e9, steps=50), DOCS)
