@@ -233,8 +233,8 @@ def test_speed_tables_are_those_of_the_recorded_benchmark():
     figures = json.loads((DOCS / "data/benchmark.json").read_text("utf-8"))
     table = (DOCS / "data/speed.md").read_text("utf-8")
     assert table == benchmark.markdown(figures)
-    assert "about thirteen times as fast" in (ROOT / "README.md").read_text("utf-8")
-    assert 12 < figures["step"]["ratio"] < 15
+    assert "about thirty times as fast" in (ROOT / "README.md").read_text("utf-8")
+    assert 25 < figures["step"]["ratio"] < 35
 
 
 @pytest.mark.slow
