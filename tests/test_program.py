@@ -323,6 +323,8 @@ def test_interrupt_while_reading(docs):
         _, stderr = process.communicate(timeout=20)
     assert (process.returncode, stderr) == (130, b"")
 
+@pytest.mark.skipif(sys.implementation.name == "pypy",
+                    reason="PyPy takes up Ctrl-C when it starts")
 def test_ignored_interrupt_stays_ignored(docs):
     """What `nohup` and `&` in a script turned off is not turned on again."""
     done = subprocess.run(
