@@ -217,13 +217,17 @@ def test_decimal_numbers_in_prose_are_checked_somewhere(name):
                    for n in known), f"{name}.md: who says {number}?"
 
 
-def test_what_training_says_of_its_samples_was_counted():
-    """Whole numbers, which the test of decimal numbers does not see."""
+def test_whole_numbers_in_prose_were_counted():
+    """The test of decimal numbers does not see them."""
     measured = json.loads((DOCS / "data/measures.json").read_text("utf-8"))
-    text = " ".join((DOCS / "training.md").read_text("utf-8").split())
+    training, model = [" ".join((DOCS / page).read_text("utf-8").split())
+                       for page in ("training.md", "model.md")]
     assert (f"Of {measured['samples']:,} samples "
-            f"{measured['samples_in_training']} are names") in text
-    assert measured["samples_in_held_out"] == 3 and "Three more are" in text
+            f"{measured['samples_in_training']} are names") in training
+    assert measured["samples_in_held_out"] == 3 and "Three more are" in training
+    before, after = measured["neurons_on_before"], measured["neurons_on_after"]
+    assert (f"{before:.0%} of the neurons are on before training, and "
+            f"{after:.0%} after").replace("%", " percent") in model
 
 
 def test_speed_tables_are_those_of_the_recorded_benchmark():

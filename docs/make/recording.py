@@ -152,7 +152,7 @@ def baselines(run):
                         for doc in run.held_out])
             for name, model in models.items()}
 
-# %% Attention, made visible
+# %% Attention and neurons, made visible
 
 
 def trace(run, text):
@@ -171,6 +171,22 @@ def trace(run, text):
             logits = gpt(CONFIG, run.params, token_id, pos_id, *caches)
             steps.append((seen[-CONFIG.n_head:], [v.data for v in logits]))
     return steps
+
+
+def neurons_on(run):
+    """Share of the MLP's neurons above 0, over the tokens of held-out names."""
+    on, plain = [], microgpt.linear
+
+    def linear(x, w):
+        out = plain(x, w)
+        if w is run.params["layer0.mlp_fc1"]:
+            on.extend([h.data > 0.0 for h in out])
+        return out
+
+    with mock.patch.object(microgpt, "linear", linear):
+        for doc in run.held_out:
+            microgpt.document_loss(CONFIG, run.params, run.tokenizer, doc)
+    return mean(on)
 
 # %% Embeddings in two dimensions
 

@@ -16,8 +16,8 @@ import sys
 from collections import namedtuple
 
 from recording import (CONFIG, PREFIXES, ROOT, Reader, Recorded, adam_steps,
-                       baselines, letters, mean, record, rounded, running_mean,
-                       sample, trace)
+                       baselines, letters, mean, neurons_on, record, rounded,
+                       running_mean, sample, trace)
 
 sys.path.append(str(ROOT / "tests"))
 
@@ -255,6 +255,9 @@ def measures(before, run):
         ("samples_new", "samples that are neither", len(new)),
         ("new_examples", "five of those",
          ", ".join(list(dict.fromkeys(new))[:5])),
+        ("neurons_on_before", "share of the MLP's neurons above 0 before training",
+         neurons_on(before)),
+        ("neurons_on_after", "the same after training", neurons_on(run)),
         *graph_measures(before, "emma"),
         *graph_measures(before, longest)[2::3]]
 
