@@ -12,6 +12,7 @@ Short names:  x         the residual stream: n_embd numbers, one token's state
               q, k, v   the query, key and value vectors of attention
               wte, wpe  the tables of token and position embeddings
               m, v      Adam's running means of the gradient and of its square
+              v         anywhere else: some Value
               bos       the token that marks where a document begins and ends
               rng       a random.Random, the only source of chance
 
@@ -19,11 +20,10 @@ After Andrej Karpathy's microgpt (2026), whose published run it reproduces.
 """
 import argparse, gc, json, math, os, random, shutil, signal, sys, time, zlib
 from dataclasses import asdict, dataclass, field, fields, replace
-try:
-    from math import sumprod
-except ImportError:  # before Python 3.12
-    from operator import mul
-    def sumprod(p, q): return sum(map(mul, p, q))
+from operator import mul
+
+# the sum of p[i] * q[i], which Python itself has since 3.12
+sumprod = getattr(math, "sumprod", lambda p, q: sum(map(mul, p, q)))
 
 # %% Tokenizer
 class Tokenizer:
@@ -102,7 +102,7 @@ class Value:
         self.grad += 1.0
         for v in reversed(order):
             grad = v.grad
-            if grad:  # a neuron that relu shut off has nothing to pass on
+            if grad:  # else there is nothing to pass on
                 for child, local_grad in zip(v._children, v._local_grads):
                     child.grad += local_grad * grad
 
@@ -117,8 +117,8 @@ class Value:
 def topological_order(root):
     """What root was computed from, children before parents, without leaves."""
     order, visited = [], {root}
-    stack = [(root, iter(root._children))]  # Python's own is too shallow
-    while stack:
+    stack = [(root, iter(root._children))] if root._children else []
+    while stack:  # our own, for Python's is too shallow
         v, rest = stack[-1]
         for child in rest:
             if child not in visited:
@@ -129,9 +129,8 @@ def topological_order(root):
                         break  # to come back to v when child is done
                     order.append(child)
         else:
+            order.append(v)
             stack.pop()
-            if v._children:
-                order.append(v)
     return order
 
 def total(values):
@@ -140,9 +139,8 @@ def total(values):
     return Value(data, tuple(values), (1.0,) * len(values))
 
 # %% Model
-def setting(default, low, high, meaning=None):
-    return field(default=default, metadata={"low": low, "high": high,
-                                            "meaning": meaning})
+def setting(default, low, high, help=None):
+    return field(default=default, metadata=dict(low=low, high=high, help=help))
 
 @dataclass(frozen=True)
 class Config:
@@ -211,7 +209,7 @@ def linear(x, w):
 
 def softmax(logits, temperature=1.0):
     """Probabilities in proportion to exp(logit / temperature): [n] -> [n].
-    Plain numbers: attention and cross_entropy are the nodes made with it."""
+    On plain numbers: attention and cross_entropy know its slopes."""
     top = max(logits)  # exp of a large number overflows
     exps = [math.exp((logit - top) / temperature) for logit in logits]
     scale = sum(exps)
@@ -223,20 +221,20 @@ def rmsnorm(x):
     data = [v.data for v in x]
     scale = (sumprod(data, data) / len(x) + 1e-5) ** -0.5  # x can be all zeros
     slope = -scale ** 3 / len(x)
-    scale = Value(scale, tuple(x), [slope * d for d in data])
-    return [v * scale for v in x]
+    node = Value(scale, tuple(x), [slope * d for d in data])
+    return [v * node for v in x]
 
 def attention(q, keys, values):
     """Mean of values, weighted by the softmax of q's scores with their keys:
     [n], [tokens][n], [tokens][n] -> [n]. Vaswani et al., 2017.
-    Each is one node: its slope in a value is that value's probability, in a
-    score the probability times how far the value lies above the mean."""
-    scores, root = tuple(linear(q, keys)), len(q) ** 0.5
-    probs, out = softmax([score.data for score in scores], root), []
+    Each of the n is one node: its slope in a value is the probability p of its
+    token, and in a score p * (value - mean) / temperature."""
+    scores, temperature = tuple(linear(q, keys)), len(q) ** 0.5
+    probs, out = softmax([v.data for v in scores], temperature), []
     for column in zip(*values):
         data = [v.data for v in column]
         mean = sumprod(probs, data)
-        slopes = [p * (d - mean) / root for p, d in zip(probs, data)]
+        slopes = [p * (d - mean) / temperature for p, d in zip(probs, data)]
         out.append(Value(mean, scores + column, slopes + probs))
     return out
 
@@ -262,7 +260,8 @@ def gpt(config, params, token_id, pos_id, keys, values):
         out = linear(mixed, params[f"layer{i}.attn_wo"])
         x = [a + b for a, b in zip(x, out)]
         out = linear(rmsnorm(x), params[f"layer{i}.mlp_fc1"])  # MLP
-        on = [j for j, h in enumerate(out) if not h.data <= 0.0]  # relu, nan
+        # relu: what is not above 0 is left out, with its column; nan is kept
+        on = [j for j, h in enumerate(out) if not h.data <= 0.0]
         fc2 = [[row[j] for j in on] for row in params[f"layer{i}.mlp_fc2"]]
         x = [a + b for a, b in zip(x, linear([out[j] for j in on], fc2))]
     return linear(x, params["lm_head"])
@@ -324,6 +323,7 @@ def train(run, report=None):
             doc = run.docs[run.step % len(run.docs)]
             loss = document_loss(config, run.params, run.tokenizer, doc)
             loss.backward()
+            loss = loss.data  # frees the graph: the next one takes its place
             rate = config.learning_rate * (1 - run.step / config.steps)
             run.step += 1
             rate /= 1 - beta1 ** run.step  # m and v start at 0: undo that bias
@@ -333,7 +333,7 @@ def train(run, report=None):
                 m[i] = mean = beta1 * m[i] + new1 * grad
                 v[i] = square = beta2 * v[i] + new2 * grad * grad
                 w.data -= rate * mean / (math.sqrt(square * v_scale) + eps)
-            if report and report(run.step, loss.data):
+            if report and report(run.step, loss):
                 break
     finally:
         if collecting:
@@ -505,25 +505,27 @@ def load(path, docs=None):
     try:
         with open(path, encoding="ascii") as file:
             data = json.load(file)
-        run = Run(Config(**data["config"]), docs or data["vocabulary"])
-        if docs is None:
-            run.docs_crc, run.docs, run.held_out = int(data["docs_crc"]), [], []
-        for w, number in zip(run.weights, data["weights"]):
-            w.data = float(number)
-        run.m, run.v = [[float(x) for x in data[name]] for name in "mv"]
+        run = Run(Config(**data["config"]), data["vocabulary"])
+        run.docs_crc, run.docs, run.held_out = int(data["docs_crc"]), [], []
+        for i, w in enumerate(run.weights):
+            w.data = float(data["weights"][i])
+            run.m[i], run.v[i] = float(data["m"][i]), float(data["v"][i])
         run.step = int(data["step"])
         version, state, gauss = data["rng"]
         run.rng.setstate((version, tuple(state), gauss))
         if (to_json(run) != json.dumps(data, sort_keys=True) or min(run.v) < 0
-                or not len(run.m) == len(run.v) == len(run.weights)
                 or not 0 <= run.step <= run.config.steps):
             raise ValueError("save would not have written this")
-        return run
     except (ArithmeticError, AttributeError, LookupError, RecursionError,
             TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path!r} is not a model saved by microgpt, or one of other "
-            f"documents ({type(error).__name__}: {error})") from None
+        raise ValueError(f"{path!r} is not a model saved by microgpt "
+                         f"({type(error).__name__}: {error})") from None
+    if docs is not None:
+        new = Run(run.config, docs)
+        if new.docs_crc != run.docs_crc:
+            raise ValueError(f"{path!r} was trained on other documents")
+        run.docs, run.held_out = new.docs, new.held_out
+    return run
 
 # %% Command line
 def printable(text):
@@ -539,29 +541,27 @@ def refuse(error):
 
 def parse(argv):
     """The options in argv; settings of Config only where they are given."""
-    parser = argparse.ArgumentParser(
-        "microgpt.py", description="Train a GPT on lines of text, then let it "
-        "invent more of them.", allow_abbrev=False)
+    parser = argparse.ArgumentParser("microgpt.py", allow_abbrev=False,
+        description="Train a GPT on lines of text, then let it invent more.")
     parser.error = refuse  # its own would print all options too
     add = parser.add_argument
     add("file", metavar="FILE", nargs="?", help="UTF-8 text, a document a line "
         "(default: a thousand first names)")
     for f in fields(Config):
-        if f.metadata["meaning"]:
+        if f.metadata["help"]:
             add("--" + f.name.replace("_", "-"), type=f.type, metavar="N",
-                help=f"{f.metadata['meaning']} (default: {f.default})",
+                help=f"{f.metadata['help']} (default: {f.default})",
                 default=argparse.SUPPRESS)
     add("--prompt", metavar="TEXT", default="",
         help="what each sample begins with (default: nothing)")
-    add("--save", metavar="FILE", help="write the model there (default: no)")
-    add("--load", metavar="FILE", help="sample from the model in FILE; with "
-        "--steps, finish its training first")
+    add("--save", metavar="MODEL", help="write the model there (default: no)")
+    add("--load", metavar="MODEL", help="sample from a saved model; with its "
+        "FILE or --steps, finish its training first")
     return parser.parse_args(argv)
 
 def prepare(options):
     """The run that options ask for. What can be refused is refused here."""
-    given = {f.name: getattr(options, f.name) for f in fields(Config)
-             if f.name in options}
+    given = {k: v for k, v in vars(options).items() if hasattr(Config, k)}
     if options.load is None:
         run = Run(Config(**given), load_docs(options.file))
     else:
@@ -575,15 +575,20 @@ def prepare(options):
         run.config = replace(run.config, **given)
     encode_prompt(run.config, run.tokenizer, options.prompt)
     if options.save is not None:
-        if os.path.exists(options.save):
-            load(options.save)  # so that no other file is overwritten
         folder = os.path.dirname(os.path.realpath(options.save))
         if not options.save or not os.access(folder, os.W_OK):
             raise ValueError(f"{options.save!r} cannot be written")
+        try:
+            load(options.save)
+        except FileNotFoundError:
+            pass
+        except ValueError as error:
+            raise ValueError(f"will not be overwritten: {error}") from None
     return run
 
 def learn(run):
-    """Train run and show how it goes; Ctrl-C ends training after its step."""
+    """Train run and show how it goes -> the OSError of showing it, or None.
+    Ctrl-C ends training after its step."""
     config, first, start = run.config, run.step + 1, time.perf_counter()
     live, extra = sys.stdout and sys.stdout.isatty(), ""
 
@@ -594,9 +599,13 @@ def learn(run):
         nonlocal extra
         tenth = step == first or step * 10 % config.steps < 10
         if run.held_out and tenth:
-            losses = [document_loss(config, run.params, run.tokenizer, doc).data
-                      for doc in run.held_out]
-            extra = f" | held-out {sum(losses) / len(losses):.4f}"
+            try:
+                losses = [document_loss(config, run.params, run.tokenizer, doc)
+                          for doc in run.held_out]
+                mean = sum([loss.data for loss in losses]) / len(losses)
+            except ArithmeticError:  # training itself may still find back
+                mean = math.inf
+            extra = f" | held-out {mean:.4f}"
         line = f"step {step:4d} / {config.steps:4d} | loss {loss:.4f}{extra}"
         if live:
             pace = (time.perf_counter() - start) / (step - first + 1)
@@ -613,34 +622,40 @@ def learn(run):
         signal.signal(signal.SIGINT, interrupt)
     try:
         train(run, report)
-    finally:
-        signal.signal(signal.SIGINT, previous)
         if live and run.step >= first:
             print()  # leave the live line
-    if run.step < config.steps:
-        print(f"stopped after step {run.step} of {config.steps}")
+        if run.step < config.steps:
+            print(f"stopped after step {run.step} of {config.steps}")
+    except OSError as error:
+        return error  # what was learned can still be saved
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
-def main(argv):
-    """Run the command line argv -> an exit status, or a message with it."""
-    status = 0
+def work(argv):
+    """Do what the command line argv asks for -> an exit status or message."""
+    options = parse(argv)
     try:
-        options = parse(argv)
-        try:
-            run = prepare(options)
-        except (OSError, ValueError) as error:
-            refuse(error)
-        config = run.config
-        cut = sum([len(doc) >= config.block_size for doc in run.docs])
-        print(f"documents {len(run.docs)} ({len(run.held_out)} held out, {cut} "
-              f"cut to {config.block_size} tokens) | vocabulary "
-              f"{run.tokenizer.vocab_size} | parameters {len(run.weights)}")
+        run = prepare(options)
+    except (OSError, ValueError) as error:
+        refuse(error)
+    config, status, unread = run.config, 0, None
+    try:
         if run.docs:
-            learn(run)
+            docs = run.docs + run.held_out
+            cut = sum([len(doc) >= config.block_size for doc in docs])
+            print(f"documents {len(docs)} ({len(run.held_out)} held out, {cut} "
+                  f"cut to {config.block_size} tokens) | vocabulary "
+                  f"{run.tokenizer.vocab_size} | parameters {len(run.weights)}")
+            unread = learn(run)
         if options.save is not None:
             try:
                 save(options.save, run)
-            except OSError as error:  # after the samples, all that is left
-                status = f"microgpt: {options.save!r}: {error.strerror}"
+            except OSError as error:
+                status = 1
+                print(f"microgpt: {printable(options.save)}: {error.strerror}",
+                      file=sys.stderr)
+        if unread:
+            raise unread
         for i in range(1, config.samples + 1):
             text = generate(config, run.params, run.tokenizer, run.rng,
                             options.prompt)
@@ -648,13 +663,21 @@ def main(argv):
     except (ArithmeticError, ValueError) as error:
         return (f"microgpt: training diverged after step {run.step}: "
                 f"{error}; lower learning_rate={config.learning_rate}")
+    return status
+
+def main(argv):
+    """Do the work, and end quietly if it is interrupted or nobody reads on."""
+    try:
+        try:
+            return work(argv)
+        finally:
+            print(end="", flush=True)
     except KeyboardInterrupt:
         return 130  # what shells call a program ended by Ctrl-C
-    except OSError as error:  # nobody reads on, as with | head -3, or disk full
+    except OSError as error:  # as with | head -3, or on a full disk
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             return f"microgpt: output: {error.strerror}"
-    return status
 
 if __name__ == "__main__":
     if "__file__" in globals() and "get_ipython" not in globals():

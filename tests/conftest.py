@@ -10,6 +10,8 @@ import pytest
 import microgpt
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# users' Python keeps output back until it is flushed: so do the programs here
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 
 @pytest.fixture

@@ -170,12 +170,12 @@ def test_help(out):
     text = " ".join(out("--help").split())
     for f in fields(Config):
         option = "--" + f.name.replace("_", "-") + " N "
-        if f.metadata["meaning"]:
-            assert (f"{option}{f.metadata['meaning']} (default: {f.default})"
+        if f.metadata["help"]:
+            assert (f"{option}{f.metadata['help']} (default: {f.default})"
                     in text)
         else:
             assert option not in text
-    for option in ("--prompt TEXT", "--save FILE", "--load FILE", "FILE"):
+    for option in ("--prompt TEXT", "--save MODEL", "--load MODEL", "FILE"):
         assert option in text
 
 def test_help_fits_80_columns(out, monkeypatch):
@@ -188,7 +188,7 @@ def test_holdout(out, docs):
     docs.write_text("".join(f"{c}{d}\n" for c in "abcde" for d in "xy"))
     lines = out(*TINY, "--steps", "10", "--holdout", "0.3").splitlines()
     assert lines[0].startswith(
-        "documents 7 (3 held out, 0 cut to 8 tokens) | vocabulary 8 |")
+        "documents 10 (3 held out, 0 cut to 8 tokens) | vocabulary 8 |")
 
     config = Config(n_embd=4, n_head=1, block_size=8, steps=10, holdout=0.3)
     run = microgpt.Run(config, microgpt.load_docs(str(docs)))
@@ -348,6 +348,19 @@ def test_head(docs):
     done = subprocess.run(command, shell=True, capture_output=True,
                           encoding="utf-8", cwd=docs.parent)
     assert done.stdout.count("\n") == 3 and done.stderr == ""
+
+def test_what_was_learned_is_saved_when_nobody_reads_on(docs):
+    command = shlex.join([*COMMAND, *QUICK, "--steps", "50000", "--save", "m.json"])
+    done = subprocess.run(command + " | head -2", shell=True, timeout=60,
+                          capture_output=True, encoding="utf-8", cwd=docs.parent)
+    assert done.stdout.splitlines()[1].startswith("step    1 / 50000")
+    assert done.stderr == ""
+    assert 1 < microgpt.load(str(docs.parent / "m.json")).step < 50000
+
+def test_a_held_out_loss_out_of_range_does_not_end_training(out):
+    text = out("--learning-rate", "0.5", "--holdout", "0.3", "--steps", "4",
+               "--samples", "0")
+    assert "step    3" in text and "held-out inf\nstep    4" in text
 
 @pytest.mark.parametrize("args", [
     QUICK, [*QUICK, "--steps", "0"], [*TINY, "--steps", "0", "--samples", "0"],

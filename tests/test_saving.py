@@ -74,8 +74,7 @@ def test_a_link_stays_a_link(trained, model, tmp_path):
 def test_samples_of_a_saved_model(out):
     first = out(*TINY, "--steps", "9", "--save", "m.json")
     again = out("--load", "m.json")
-    assert samples(again) == samples(first) and "step" not in again
-    assert again.startswith("documents 0 (")
+    assert again.splitlines() == samples(first)
 
 def test_other_samples_of_a_saved_model(out):
     out(*TINY, "--steps", "9", "--save", "m.json")

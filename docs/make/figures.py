@@ -171,7 +171,7 @@ def loss(losses, means, held_out, levels):
     above = sum([v > top for v in losses])
     return figure("loss", "The loss falls as the model learns",
                   "Training loss of each step (thin line), with its mean over "
-                  f"50 steps (thick line); {above} steps lie above the top, "
+                  f"50 steps (thick line); steps above the top: {above}, "
                   f"the highest at {max(losses):.2f}. Loss on held-out names "
                   f"(dots), at the end {held_out[-1][1]:.2f}. Dashed, what "
                   "simpler models reach on the held-out names: " + ", ".join(
