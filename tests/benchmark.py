@@ -12,6 +12,7 @@ ratios within one run mean something; machines differ and are noisy. The
 cyclic collector is on, except where it says so.
 """
 import argparse
+import collections
 import gc
 import json
 import pathlib
@@ -110,27 +111,23 @@ def worker(kind, settings, length):
                     gc.collect()  # not counted: only this frees its graphs
             reply(seconds=seconds, loss=loss, peak=peak_mb())
     elif kind == "phases":
-        gc.disable()  # as training does
-        sums = dict.fromkeys(["forward", "order", "accumulate"], 0.0)
-        n_edges, steps = 0, 50
-        for doc in run.docs[:steps]:
-            t0 = time.perf_counter()
-            loss = microgpt.document_loss(config, params, tokenizer, doc)
-            t1 = time.perf_counter()
-            microgpt.topological_order(loss)
-            t2 = time.perf_counter()
-            loss.backward()
-            t3 = time.perf_counter()
-            sums["forward"] += t1 - t0
-            sums["order"] += t2 - t1
-            sums["accumulate"] += t3 - t2 - (t2 - t1)
-            n_edges += edges(loss)
-        gc.enable()
-        start = time.perf_counter()
+        seconds = collections.Counter()
+
+        def timed(phase, function):
+            def call(*args):
+                start = time.perf_counter()
+                result = function(*args)
+                seconds[phase] += time.perf_counter() - start
+                return result
+            return call
+
+        microgpt.document_loss = timed("forward", microgpt.document_loss)
+        microgpt.topological_order = timed("order", microgpt.topological_order)
+        microgpt.Value.backward = timed("backward", microgpt.Value.backward)
+        timed("training", microgpt.train)(run, lambda step, loss: step == 100)
         for _ in range(20):
-            microgpt.generate(config, params, tokenizer, run.rng)
-        reply(samples=time.perf_counter() - start, edges=n_edges / steps,
-              **{phase: total / steps for phase, total in sums.items()})
+            timed("samples", microgpt.generate)(config, params, tokenizer, run.rng)
+        reply(**seconds)
 
 
 TURN = 10  # steps
@@ -194,15 +191,14 @@ def measure(rounds):
     figures = {"python": f"{platform.python_implementation()} "
                          f"{platform.python_version()}", "rounds": rounds}
     figures["step"] = compare(rounds)
-    phases = Process("phases").turn(0)
-    step = figures["step"]["microgpt"]["ms"] / 1e3
-    phases["samples_to_training"] = phases.pop("samples") / (1000 * step)
-    n_edges = phases.pop("edges")
-    phases["adam_and_rest"] = step - sum(
-        phases[name] for name in ("forward", "order", "accumulate"))
-    figures["edges"] = n_edges
-    figures["samples_to_training"] = phases.pop("samples_to_training")
-    figures["share"] = {name: seconds / step for name, seconds in phases.items()}
+    seconds = Process("phases").turn(0)
+    training = seconds["training"]  # a hundred steps
+    figures["samples_to_training"] = seconds["samples"] / (10 * training)
+    figures["share"] = {
+        "forward": seconds["forward"] / training,
+        "order": seconds["order"] / training,
+        "accumulate": (seconds["backward"] - seconds["order"]) / training,
+        "adam_and_rest": 1 - (seconds["forward"] + seconds["backward"]) / training}
     long = Process("microgpt")
     figures["peak_mb"] = {"100": long.turn(100)["peak"],
                           "1000": long.turn(900)["peak"]}

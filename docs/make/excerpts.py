@@ -41,7 +41,7 @@ def names_of(node):
         return [node.target.id]
     if isinstance(node, ast.Expr):
         return ["docstring"]
-    if isinstance(node, (ast.Import, ast.ImportFrom, ast.Try)):
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
         return ["imports"]
     return ["guard"]
 
