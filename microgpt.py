@@ -600,9 +600,10 @@ def learn(run):
         tenth = step == first or step * 10 % config.steps < 10
         if run.held_out and tenth:
             try:
-                losses = [document_loss(config, run.params, run.tokenizer, doc)
-                          for doc in run.held_out]
-                mean = sum([loss.data for loss in losses]) / len(losses)
+                losses = [
+                    document_loss(config, run.params, run.tokenizer, doc).data
+                    for doc in run.held_out]
+                mean = sum(losses) / len(losses)
             except ArithmeticError:  # training itself may still find back
                 mean = math.inf
             extra = f" | held-out {mean:.4f}"
@@ -620,16 +621,21 @@ def learn(run):
     previous = signal.getsignal(signal.SIGINT)
     if previous is not signal.SIG_IGN:  # as in the background of a script
         signal.signal(signal.SIGINT, interrupt)
+    docs = run.docs + run.held_out
+    cut = sum([len(doc) >= config.block_size for doc in docs])
     try:
+        print(f"documents {len(docs)} ({len(run.held_out)} held out, {cut} cut "
+              f"to {config.block_size} tokens) | vocabulary "
+              f"{run.tokenizer.vocab_size} | parameters {len(run.weights)}")
         train(run, report)
-        if live and run.step >= first:
-            print()  # leave the live line
-        if run.step < config.steps:
-            print(f"stopped after step {run.step} of {config.steps}")
     except OSError as error:
         return error  # what was learned can still be saved
     finally:
         signal.signal(signal.SIGINT, previous)
+        if live and run.step >= first:
+            print()  # leave the live line
+    if run.step < config.steps:
+        print(f"stopped after step {run.step} of {config.steps}")
 
 def work(argv):
     """Do what the command line argv asks for -> an exit status or message."""
@@ -638,15 +644,9 @@ def work(argv):
         run = prepare(options)
     except (OSError, ValueError) as error:
         refuse(error)
-    config, status, unread = run.config, 0, None
+    config, status = run.config, 0
     try:
-        if run.docs:
-            docs = run.docs + run.held_out
-            cut = sum([len(doc) >= config.block_size for doc in docs])
-            print(f"documents {len(docs)} ({len(run.held_out)} held out, {cut} "
-                  f"cut to {config.block_size} tokens) | vocabulary "
-                  f"{run.tokenizer.vocab_size} | parameters {len(run.weights)}")
-            unread = learn(run)
+        unread = learn(run) if run.docs else None
         if options.save is not None:
             try:
                 save(options.save, run)
