@@ -298,7 +298,7 @@ class Run:
         self.docs_crc = zlib.crc32("\n".join(docs).encode())  # a checksum
         docs = list(docs)
         self.rng.shuffle(docs)
-        n_held_out = int(len(docs) * config.holdout)
+        n_held_out = round(len(docs) * config.holdout)
         self.held_out, self.docs = docs[:n_held_out], docs[n_held_out:]
         self.tokenizer = Tokenizer(docs)
         self.params = init_params(config, self.tokenizer.vocab_size, self.rng)
@@ -310,6 +310,8 @@ def train(run, report=None):
     Calls report(step, loss) after each, the loss in nats a token, and ends if
     that returns something true. Raises ArithmeticError, with the weights of
     the step before, when training diverges. Kingma and Ba, 2014."""
+    if not run.docs:
+        raise ValueError("the run has no documents to train on")
     config, m, v = run.config, run.m, run.v
     beta1, beta2, eps = config.beta1, config.beta2, config.adam_eps
     new1, new2 = 1 - beta1, 1 - beta2
@@ -573,6 +575,9 @@ def prepare(options):
                 raise ValueError(f"{name}={given[name]} contradicts "
                                  f"{name}={kept} in {options.load!r}")
         run.config = replace(run.config, **given)
+    if run.config.holdout and bool(run.docs) != bool(run.held_out):
+        raise ValueError(f"holdout={run.config.holdout} of these documents is "
+                         "none or all of them")
     encode_prompt(run.config, run.tokenizer, options.prompt)
     if options.save is not None:
         folder = os.path.dirname(os.path.realpath(options.save))
@@ -646,7 +651,7 @@ def work(argv):
         refuse(error)
     config, status = run.config, 0
     try:
-        unread = learn(run) if run.docs else None
+        unread = learn(run) if run.docs else None  # an error of the output
         if options.save is not None:
             try:
                 save(options.save, run)

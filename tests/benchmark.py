@@ -17,7 +17,6 @@ import gc
 import json
 import pathlib
 import platform
-import random
 import resource
 import statistics
 import subprocess

@@ -3,7 +3,6 @@ import fcntl
 import os
 import pathlib
 import pty
-import random
 import re
 import shlex
 import signal
@@ -233,6 +232,8 @@ def test_no_holdout_changes_nothing(out):
     ("docs.txt --learning-rate 0", "learning_rate=0"),
     ("docs.txt --learning-rate nan", "learning_rate=nan"),
     ("docs.txt --holdout 1", "holdout=1"),
+    ("docs.txt --holdout 0.1", "holdout=0.1 of these documents is none or all"),
+    ("docs.txt --holdout 0.9", "holdout=0.9 of these documents is none or all"),
     ("docs.txt --holdout nan", "holdout=nan"),
     ("docs.txt --n-embd 9999 --n-head 1", "parameters"),
     ("docs.txt --n-embd 99999999", "n_embd=99999999"),
