@@ -6,8 +6,9 @@
 
 Nothing to install and no network. Each `# %%` cell needs only the cells above
 it, so the file can be read, run or pasted into a notebook from top to bottom.
+There, and under `python -i`, the trained model stays at hand as `run`.
 
-Short names:  x         the residual stream: n_embd numbers, one token's state
+Short names:  x         the residual stream: n_embd numbers for each token
               w         a weight, or a matrix of them, [n_out][n_in]
               q, k, v   the query, key and value vectors of attention
               wte, wpe  the tables of token and position embeddings
@@ -18,12 +19,19 @@ Short names:  x         the residual stream: n_embd numbers, one token's state
 
 After Andrej Karpathy's microgpt (2026), whose published run it reproduces.
 """
-import argparse, gc, json, math, os, random, shutil, signal, sys, time, zlib
+import argparse, gc, json, math, os, random, re, shutil, signal, sys, tempfile
+import threading, time, zlib
 from dataclasses import asdict, dataclass, field, fields, replace
 from operator import mul
 
 # the sum of p[i] * q[i], which Python itself has since 3.12
 sumprod = getattr(math, "sumprod", lambda p, q: sum(map(mul, p, q)))
+
+def require_length(n, rows):
+    """Raise ValueError unless each row has n numbers: zip would not notice."""
+    for row in rows:
+        if len(row) != n:
+            raise ValueError(f"{len(row)} numbers where {n} are needed")
 
 # %% Tokenizer
 class Tokenizer:
@@ -46,8 +54,9 @@ class Tokenizer:
             raise ValueError(f"{error} is not in the vocabulary") from None
 
     def decode(self, token_ids):
-        """The text of token ids, none of them bos."""
-        return "".join([self.chars[i] for i in token_ids])
+        """The text of token ids. Raises KeyError at bos, which has none."""
+        chars = dict(enumerate(self.chars))  # a list would know a -1
+        return "".join([chars[i] for i in token_ids])
 
 # %% Autograd
 class Value:
@@ -75,8 +84,8 @@ class Value:
 
     def __mul__(self, other):  # d(a * b)/da = b, d(a * b)/db = a
         other = other if isinstance(other, Value) else Value(other)
-        return Value(self.data * other.data, (self, other),
-                     (other.data, self.data))
+        slopes = other.data, self.data
+        return Value(self.data * other.data, (self, other), slopes)
 
     def __pow__(self, n):  # d(a ** n)/da = n * a ** (n - 1), n a number
         n = math.fsum([n])  # a float, or an error where n is a Value
@@ -116,27 +125,32 @@ class Value:
 
 def topological_order(root):
     """What root was computed from, children before parents, without leaves."""
+    if not root._children:
+        return []
     order, visited = [], {root}
-    stack = [(root, iter(root._children))] if root._children else []
-    while stack:  # our own, for Python's is too shallow
-        v, rest = stack[-1]
+    v, rest = root, iter(root._children)
+    stack = []  # where to go on after v; our own, for Python's is too shallow
+    while True:
         for child in rest:
             if child not in visited:
                 visited.add(child)
                 if child._children:
                     if not visited.issuperset(child._children):
-                        stack.append((child, iter(child._children)))
-                        break  # to come back to v when child is done
+                        stack.append((v, rest))
+                        v, rest = child, iter(child._children)
+                        break
                     order.append(child)
-        else:
+        else:  # no break: order has all that v was computed from
             order.append(v)
-            stack.pop()
-    return order
+            if not stack:
+                return order
+            v, rest = stack.pop()
 
 def total(values):
     """The sum of Values as one node: [n] -> one. Its slope in each is 1."""
+    values = tuple(values)
     data = sum([v.data for v in values])
-    return Value(data, tuple(values), (1.0,) * len(values))
+    return Value(data, values, (1.0,) * len(values))
 
 # %% Model
 def setting(default, low, high, help=None):
@@ -157,22 +171,23 @@ class Config:
     adam_eps: float = setting(1e-8, 1e-99, 1.0)  # keeps Adam from x / 0
     holdout: float = setting(0.0, 0.0, 0.99, "share of documents kept apart")
     samples: int = setting(20, 0, 10**9, "documents to invent")
-    temperature: float = setting(0.5, 1e-9, 1e9, "of sampling; 1 is as learned")
+    temperature: float = setting(0.5, 0.0, 1e9, "of sampling; 0: the likeliest")
     seed: int = setting(42, 0, 10**18, "what the random numbers start from")
 
     def __post_init__(self):
         for f in fields(self):
-            value, (low, high, _) = getattr(self, f.name), f.metadata.values()
+            value = getattr(self, f.name)
+            low, high = f.metadata["low"], f.metadata["high"]
             if type(value) not in (int, f.type) or not low <= value <= high:
                 kind = "whole number" if f.type is int else "number"
-                raise ValueError(f"{f.name}={value!r} must be a {kind} "
+                raise ValueError(f"{f.name}={value!r:.80} must be a {kind} "
                                  f"from {low} to {high}")
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd={self.n_embd} must be a multiple of "
                              f"n_head={self.n_head}")
 
-def init_params(config, vocab_size, rng):
-    """Random weights {name: [n_out][n_in] Values}, drawn in this order."""
+def param_shapes(config, vocab_size):
+    """{name: (n_out, n_in)} of all matrices. Raises ValueError if too large."""
     n = config.n_embd
     shapes = {"wte": (vocab_size, n), "wpe": (config.block_size, n),
               "lm_head": (vocab_size, n)}
@@ -185,6 +200,11 @@ def init_params(config, vocab_size, rng):
     if count > 10_000_000:  # some 2 GB
         raise ValueError(f"{count} parameters are more than 10000000: lower "
                          "n_embd, n_layer, block_size or the vocabulary")
+    return shapes
+
+def init_params(config, vocab_size, rng):
+    """Random weights {name: [n_out][n_in] Values}, drawn in this order."""
+    shapes = param_shapes(config, vocab_size)
     return {name: [tuple([Value(rng.gauss(0.0, config.init_std))
                           for _ in range(n_in)]) for _ in range(n_out)]
             for name, (n_out, n_in) in shapes.items()}
@@ -194,116 +214,132 @@ def flatten(params):
     return [w for rows in params.values() for row in rows for w in row]
 
 def linear(x, w):
-    """Dot product of x with each row of w: [n_in], [n_out][n_in] -> [n_out].
+    """Dot products: [tokens][n_in], [n_out][n_in] -> [tokens][n_out].
     Each is one node: its slope in a weight is the x beside it, and in an x
-    the weight beside it. Raises ValueError if a row is not as long as x."""
-    x, out = tuple(x), []
-    x_data = [v.data for v in x]
-    for row in w:
-        if len(row) != len(x):
-            raise ValueError(f"{len(row)} weights for {len(x)} inputs")
-        row_data = [v.data for v in row]
-        out.append(Value(sumprod(row_data, x_data),
-                         tuple(row) + x, x_data + row_data))
+    the weight beside it. Raises ValueError if a row is too long or short."""
+    require_length(len(x[0]), [*x, *w])
+    weights = [(tuple(row), [v.data for v in row]) for row in w]
+    out = []
+    for row in map(tuple, x):
+        data = [v.data for v in row]
+        out.append([Value(sumprod(data, w_data), row + w_row, w_data + data)
+                    for w_row, w_data in weights])
     return out
 
-def softmax(logits, temperature=1.0):
-    """Probabilities in proportion to exp(logit / temperature): [n] -> [n].
-    On plain numbers: attention and cross_entropy know its slopes."""
-    top = max(logits)  # exp of a large number overflows
-    exps = [math.exp((logit - top) / temperature) for logit in logits]
-    scale = sum(exps)
-    return [e / scale for e in exps]
+def add(x, y):
+    """Sum, number by number: [tokens][n], [tokens][n] -> [tokens][n]."""
+    require_length(len(x[0]), [*x, *y])
+    return [[a + b for a, b in zip(*rows)] for rows in zip(x, y)]
 
-def rmsnorm(x):
-    """x over its root mean square: [n] -> [n]. Zhang and Sennrich, 2019.
-    The scale is one node: its slope in an x is -scale ** 3 * x / n."""
-    data = [v.data for v in x]
-    scale = (sumprod(data, data) / len(x) + 1e-5) ** -0.5  # x can be all zeros
-    slope = -scale ** 3 / len(x)
-    node = Value(scale, tuple(x), [slope * d for d in data])
-    return [v * node for v in x]
+def shifted(logits):
+    """logits less the largest of them: exp of a large number overflows."""
+    shift = Value(-max([v.data for v in logits]))
+    return [v + shift for v in logits]
 
-def attention(q, keys, values):
-    """Mean of values, weighted by the softmax of q's scores with their keys:
-    [n], [tokens][n], [tokens][n] -> [n]. Vaswani et al., 2017.
-    Each of the n is one node: its slope in a value is the probability p of its
-    token, and in a score p * (value - mean) / temperature."""
-    scores, temperature = tuple(linear(q, keys)), len(q) ** 0.5
-    probs, out = softmax([v.data for v in scores], temperature), []
-    for column in zip(*values):
-        data = [v.data for v in column]
-        mean = sumprod(probs, data)
-        slopes = [p * (d - mean) / temperature for p, d in zip(probs, data)]
-        out.append(Value(mean, scores + column, slopes + probs))
+def softmax(logits):
+    """Probabilities in proportion to exp(logit): [n] -> [n]."""
+    exps = [v.exp() for v in shifted(logits)]
+    scale = total(exps) ** -1
+    return [e * scale for e in exps]
+
+def rmsnorm(row):
+    """row over its root mean square: [n] -> [n]. Zhang and Sennrich, 2019."""
+    [[square]] = linear([row], [row])
+    scale = (square * (1 / len(row)) + 1e-5) ** -0.5  # row can be all zeros
+    return [v * scale for v in row]
+
+def attention(n_head, q, keys, values):
+    """Mean of values, weighted by the softmax of q's scores with their keys,
+    by each head for its own slice of the vectors:
+    [n], [tokens][n], [tokens][n] -> [n]. Vaswani et al., 2017."""
+    require_length(len(q), [*keys, *values])
+    head_dim = len(q) // n_head
+    scale = Value(head_dim ** -0.5)  # else the scores grow with head_dim
+    q = [v * scale for v in q]
+    mixed = []
+    for start in range(0, len(q), head_dim):
+        head = slice(start, start + head_dim)
+        [scores] = linear([q[head]], [row[head] for row in keys])
+        columns = list(zip(*[row[head] for row in values]))
+        [mean] = linear([softmax(scores)], columns)
+        mixed += mean
+    return mixed
+
+def mlp(x, fc1, fc2):
+    """fc2 of the relu of fc1 of x: [tokens][n] -> [tokens][n]."""
+    require_length(len(fc1), fc2)
+    out = []
+    for row in linear(x, fc1):
+        hidden = [v.relu() for v in row]
+        on = [j for j, h in enumerate(hidden) if h.data != 0.0]  # nan stays
+        fc2_on = [[w_row[j] for j in on] for w_row in fc2]  # 0 adds nothing
+        out += linear([[hidden[j] for j in on]], fc2_on)
     return out
 
-def gpt(config, params, token_id, pos_id, keys, values):
-    """Logits of the next token: ids -> [vocab_size]. Radford et al., 2019.
-    keys and values, [n_layer][pos_id][n_embd], are those of the tokens before
-    this one; its own are appended. Raises IndexError out of the tables."""
-    if token_id < 0 or pos_id < 0:  # Python would count from the end
-        raise IndexError(f"{token_id=} and {pos_id=} must be at least 0")
-    x = [a + b for a, b in zip(params["wte"][token_id], params["wpe"][pos_id])]
-    x = rmsnorm(x)
-    head_dim = config.n_embd // config.n_head
+def gpt(config, params, token_ids, keys, values):
+    """Logits of the token after each: [tokens] -> [tokens][vocab_size].
+    keys and values, [n_layer][tokens][n_embd], are those of the tokens before
+    these; their own are appended. Raises IndexError out of the tables.
+    Radford et al., 2019."""
+    if min(token_ids) < 0:  # Python would count from the end
+        raise IndexError(f"token id {min(token_ids)} is negative")
+    tokens = [params["wte"][i] for i in token_ids]
+    before = len(keys[0])
+    positions = [params["wpe"][before + i] for i in range(len(tokens))]
+    x = [rmsnorm(row) for row in add(tokens, positions)]
+
     for i in range(config.n_layer):
-        normed = rmsnorm(x)  # attention: gather from this token and earlier
+        normed = [rmsnorm(row) for row in x]
         q = linear(normed, params[f"layer{i}.attn_wq"])
-        keys[i].append(linear(normed, params[f"layer{i}.attn_wk"]))
-        values[i].append(linear(normed, params[f"layer{i}.attn_wv"]))
-        mixed = []
-        for start in range(0, config.n_embd, head_dim):
-            head = slice(start, start + head_dim)
-            mixed += attention(q[head], [k[head] for k in keys[i]],
-                               [v[head] for v in values[i]])
-        out = linear(mixed, params[f"layer{i}.attn_wo"])
-        x = [a + b for a, b in zip(x, out)]
-        out = linear(rmsnorm(x), params[f"layer{i}.mlp_fc1"])  # MLP
-        # relu: what is not above 0 is left out, with its column; nan is kept
-        on = [j for j, h in enumerate(out) if not h.data <= 0.0]
-        fc2 = [[row[j] for j in on] for row in params[f"layer{i}.mlp_fc2"]]
-        x = [a + b for a, b in zip(x, linear([out[j] for j in on], fc2))]
+        keys[i] += linear(normed, params[f"layer{i}.attn_wk"])
+        values[i] += linear(normed, params[f"layer{i}.attn_wv"])
+        mixed = [attention(config.n_head, row, keys[i][:seen], values[i][:seen])
+                 for seen, row in enumerate(q, before + 1)]  # none after it
+        x = add(x, linear(mixed, params[f"layer{i}.attn_wo"]))
+
+        normed = [rmsnorm(row) for row in x]
+        x = add(x, mlp(normed, params[f"layer{i}.mlp_fc1"],
+                       params[f"layer{i}.mlp_fc2"]))
+
     return linear(x, params["lm_head"])
 
 # %% Training
 def cross_entropy(logits, target):
-    """-log of the probability that logits give to target, in nats: [n] -> one.
-    One node: its slope in a logit is the probability, less 1 at the target.
-    Raises ArithmeticError if the probability is 0 or nan."""
-    slopes = softmax([v.data for v in logits])
-    prob = slopes[target]
-    if not prob > 0.0:
-        raise ArithmeticError(f"a probability became {prob}")
-    slopes[target] -= 1.0
-    return Value(-math.log(prob), tuple(logits), slopes)
+    """-log of the probability of target by softmax, in nats: [n] -> one."""
+    if target < 0:  # Python would count from the end
+        raise IndexError(f"target {target} is negative")
+    logits = shifted(logits)
+    return total([v.exp() for v in logits]).log() - logits[target]
 
 def document_loss(config, params, tokenizer, doc):
-    """Mean of -log p(next token) over the first block_size tokens, in nats.
-    Raises ArithmeticError where a probability is 0 or nan."""
+    """Mean of -log p(next token) over the first block_size tokens, in nats."""
     text = tokenizer.encode(doc[:config.block_size])
     tokens = [tokenizer.bos, *text, tokenizer.bos][:config.block_size + 1]
     keys, values = [[[] for _ in range(config.n_layer)] for _ in range(2)]
-    losses = []
-    for pos_id, next_id in enumerate(tokens[1:]):
-        logits = gpt(config, params, tokens[pos_id], pos_id, keys, values)
-        losses.append(cross_entropy(logits, next_id))
-    return total(losses) / len(losses)
+    logits = gpt(config, params, tokens[:-1], keys, values)
+    losses = [cross_entropy(*pair) for pair in zip(logits, tokens[1:])]
+    return total(losses) * (1 / len(losses))
 
 class Run:
-    """A model in training: all it takes to go on as if it had never stopped."""
-    def __init__(self, config, docs):
-        self.config, self.step = config, 0
+    """A model in training: all it takes to go on as if it had never stopped.
+    It makes a tokenizer of its documents if it is not given one."""
+    def __init__(self, config, docs, tokenizer=None):
+        if isinstance(docs, str):
+            raise TypeError("docs must be a list of documents, not a string")
+        docs = list(docs)
+        self.config = config
+        self.step = 0
         self.rng = random.Random(config.seed)
         self.docs_crc = zlib.crc32("\n".join(docs).encode())  # a checksum
-        docs = list(docs)
         self.rng.shuffle(docs)
         n_held_out = round(len(docs) * config.holdout)
-        self.held_out, self.docs = docs[:n_held_out], docs[n_held_out:]
-        self.tokenizer = Tokenizer(docs)
+        self.held_out = docs[:n_held_out]
+        self.docs = docs[n_held_out:]
+        self.tokenizer = tokenizer or Tokenizer(docs)
         self.params = init_params(config, self.tokenizer.vocab_size, self.rng)
         self.weights = flatten(self.params)
-        self.m, self.v = [[0.0] * len(self.weights) for _ in range(2)]
+        self.m = [0.0] * len(self.weights)
+        self.v = [0.0] * len(self.weights)
 
 def train(run, report=None):
     """Take the steps of run that are left, a document each, with Adam.
@@ -324,17 +360,22 @@ def train(run, report=None):
         while run.step < config.steps:
             doc = run.docs[run.step % len(run.docs)]
             loss = document_loss(config, run.params, run.tokenizer, doc)
+            if not math.exp(-loss.data) > 0.0:  # as likely as that, or nan
+                raise ArithmeticError(f"the loss became {loss.data}")
             loss.backward()
             loss = loss.data  # frees the graph: the next one takes its place
+
             rate = config.learning_rate * (1 - run.step / config.steps)
             run.step += 1
             rate /= 1 - beta1 ** run.step  # m and v start at 0: undo that bias
             v_scale = 1 / (1 - beta2 ** run.step)
             for i, w in enumerate(run.weights):
-                grad, w.grad = w.grad, 0.0
+                grad = w.grad
+                w.grad = 0.0
                 m[i] = mean = beta1 * m[i] + new1 * grad
                 v[i] = square = beta2 * v[i] + new2 * grad * grad
                 w.data -= rate * mean / (math.sqrt(square * v_scale) + eps)
+
             if report and report(run.step, loss):
                 break
     finally:
@@ -354,17 +395,18 @@ def generate(config, params, tokenizer, rng, prompt=""):
     Raises ArithmeticError if a probability is nan."""
     tokens = encode_prompt(config, tokenizer, prompt)
     keys, values = [[[] for _ in range(config.n_layer)] for _ in range(2)]
-    for pos_id in range(config.block_size):
-        logits = gpt(config, params, tokens[pos_id], pos_id, keys, values)
-        if pos_id + 1 < len(tokens):
-            continue  # still reading the prompt
-        probs = softmax([v.data for v in logits], config.temperature)
-        if not sum(probs) > 0.0:
+    temperature = config.temperature or 1e-300  # the likeliest is left alone
+    new = tokens
+    while len(tokens) <= config.block_size:
+        logits = shifted(gpt(config, params, new, keys, values)[-1])
+        probs = softmax([Value(v.data / temperature) for v in logits])
+        weights = [p.data for p in probs]
+        if not sum(weights) > 0.0:
             raise ArithmeticError("a probability became nan")
-        [token_id] = rng.choices(range(tokenizer.vocab_size), weights=probs)
-        if token_id == tokenizer.bos:
+        new = rng.choices(range(tokenizer.vocab_size), weights=weights)
+        if new == [tokenizer.bos]:
             break
-        tokens.append(token_id)
+        tokens += new
     return tokenizer.decode(tokens[1:])
 
 # %% Data
@@ -466,13 +508,18 @@ def load_docs(path=None):
     Raises OSError, or ValueError that says what is wrong with the text."""
     if path is None:
         return NAMES.split()
+    with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
+        data = file.read()
+    if b"\0" in data or data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError(f"{path!r} is UTF-16 or binary, not UTF-8 text")
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().lstrip("\ufeff").split("\n")
+        text = data.decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path!r} is not UTF-8 text: see the byte at offset "
                          f"{error.start}") from None
-    docs = [line.strip() for line in lines if line.strip()]
+    lines = text.replace("\r", "\n").split("\n")
+    docs = [line.lstrip("\ufeff").strip() for line in lines]
+    docs = [doc for doc in docs if doc]
     if not docs:
         raise ValueError(f"{path!r} has no text: give it a document a line")
     return docs
@@ -490,28 +537,36 @@ def to_json(run):
 def save(path, run):
     """Write run to path, whole or not at all. Raises OSError, ValueError."""
     path, text = os.path.realpath(path), to_json(run)  # a link stays a link
-    part = os.path.join(os.path.dirname(path), f".microgpt-{os.getpid()}.part")
-    try:
+    with tempfile.TemporaryDirectory(
+            prefix=".microgpt-", dir=os.path.dirname(path)) as folder:
+        part = os.path.join(folder, "part")
         with open(part, "w", encoding="ascii") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())  # on the disk before it takes the name
+        if os.path.exists(path):
+            shutil.copymode(path, part)
         os.replace(part, path)
-    finally:
-        if os.path.exists(part):
-            os.remove(part)
 
 def load(path, docs=None):
     """The run that save wrote to path; to go on training it needs its docs.
     Raises OSError or ValueError."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{path!r} is not a regular file")
     try:
         with open(path, encoding="ascii") as file:
             data = json.load(file)
-        run = Run(Config(**data["config"]), data["vocabulary"])
-        run.docs_crc, run.docs, run.held_out = int(data["docs_crc"]), [], []
+        config, chars = Config(**data["config"]), data["vocabulary"]
+        shapes = param_shapes(config, len(chars) + 1).values()
+        require_length(sum([n_out * n_in for n_out, n_in in shapes]),
+                       [data["weights"], data["m"], data["v"]])
+        run = Run(config, chars)
+        run.docs_crc = int(data["docs_crc"])
+        run.docs = run.held_out = []
         for i, w in enumerate(run.weights):
             w.data = float(data["weights"][i])
-            run.m[i], run.v[i] = float(data["m"][i]), float(data["v"][i])
+            run.m[i] = float(data["m"][i])
+            run.v[i] = float(data["v"][i])
         run.step = int(data["step"])
         version, state, gauss = data["rng"]
         run.rng.setstate((version, tuple(state), gauss))
@@ -523,32 +578,45 @@ def load(path, docs=None):
         raise ValueError(f"{path!r} is not a model saved by microgpt "
                          f"({type(error).__name__}: {error})") from None
     if docs is not None:
-        new = Run(run.config, docs)
-        if new.docs_crc != run.docs_crc:
-            raise ValueError(f"{path!r} was trained on other documents")
+        new = Run(config, docs)
+        if (new.docs_crc, new.tokenizer.chars) != (run.docs_crc, chars):
+            raise ValueError(f"{path!r} can only go on with the FILE that it "
+                             "was trained on")
         run.docs, run.held_out = new.docs, new.held_out
     return run
 
 # %% Command line
 def printable(text):
-    """text with control characters escaped, and what stdout cannot encode."""
-    text = "".join([c if c.isprintable() else ascii(c)[1:-1] for c in text])
+    """text without what can harm a terminal (control characters, changes of
+    direction, lone surrogates) or cannot be encoded: these are escaped."""
+    text = re.sub("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]",
+                  lambda match: ascii(match[0])[1:-1], text)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
-def refuse(error):
-    """Say on stderr, in one line, what is wrong, and exit with status 2."""
+def say(text, end="\n"):
+    """Print at once. Raises OSError, also where stdout was closed before."""
+    try:
+        print(text, end=end, flush=True)
+    except ValueError:
+        raise BrokenPipeError from None
+
+def complain(error):
+    """Say on stderr, in one line, what is wrong."""
     print(f"microgpt: {printable(str(error))}", file=sys.stderr)
-    sys.exit(2)
 
 def parse(argv):
-    """The options in argv; settings of Config only where they are given."""
+    """The options in argv; settings of Config only where they are given.
+    Raises ValueError, or SystemExit when the help is printed."""
+    def refuse(message):
+        raise ValueError(message)
+
     parser = argparse.ArgumentParser("microgpt.py", allow_abbrev=False,
         description="Train a GPT on lines of text, then let it invent more.")
     parser.error = refuse  # its own would print all options too
     add = parser.add_argument
-    add("file", metavar="FILE", nargs="?", help="UTF-8 text, a document a line "
-        "(default: a thousand first names)")
+    add("file", metavar="FILE", nargs="?", help="UTF-8 text, a document a "
+        "line; - is standard input (default: a thousand first names)")
     for f in fields(Config):
         if f.metadata["help"]:
             add("--" + f.name.replace("_", "-"), type=f.type, metavar="N",
@@ -557,134 +625,204 @@ def parse(argv):
     add("--prompt", metavar="TEXT", default="",
         help="what each sample begins with (default: nothing)")
     add("--save", metavar="MODEL", help="write the model there (default: no)")
+    add = parser.add_mutually_exclusive_group().add_argument
     add("--load", metavar="MODEL", help="sample from a saved model; with its "
         "FILE or --steps, finish its training first")
-    return parser.parse_args(argv)
+    add("--init", metavar="MODEL", help="start a new training with the weights "
+        "of a saved model")
+    return parser.parse_args([  # --n_embd is --n-embd
+        re.sub("^--[^=]+", lambda match: match[0].replace("_", "-"), arg)
+        for arg in argv])
 
 def prepare(options):
-    """The run that options ask for. What can be refused is refused here."""
+    """The run that options ask for. Raises OSError or ValueError at all that
+    can be refused before work begins."""
     given = {k: v for k, v in vars(options).items() if hasattr(Config, k)}
-    if options.load is None:
-        run = Run(Config(**given), load_docs(options.file))
-    else:
-        go_on = options.file or "steps" in given
+
+    def require(model, names):
+        for name in names:
+            kept = getattr(model.config, name)
+            if given.get(name, kept) != kept:
+                raise ValueError(f"{name}={given[name]} contradicts {name}="
+                                 f"{kept} in {options.load or options.init!r}")
+
+    if options.load is not None:
+        go_on = options.file is not None or "steps" in given
         run = load(options.load, load_docs(options.file) if go_on else None)
-        for name in given:
-            kept = getattr(run.config, name)
-            if given[name] != kept and name not in ("samples", "temperature"):
-                raise ValueError(f"{name}={given[name]} contradicts "
-                                 f"{name}={kept} in {options.load!r}")
+        if "seed" in given and not go_on:  # other samples
+            run.rng = random.Random(given.pop("seed"))
+        require(run, given.keys() - {"samples", "temperature"})
         run.config = replace(run.config, **given)
+    elif options.init is not None:
+        model = load(options.init)
+        sizes = "n_embd", "n_head", "n_layer", "block_size"
+        require(model, sizes)
+        for name in sizes:
+            given[name] = getattr(model.config, name)
+        docs = load_docs(options.file)
+        model.tokenizer.encode(sorted(set().union(*docs)))
+        run = Run(Config(**given), docs, model.tokenizer)
+        for w, known in zip(run.weights, model.weights):
+            w.data = known.data
+    else:
+        run = Run(Config(**given), load_docs(options.file))
+
     if run.config.holdout and bool(run.docs) != bool(run.held_out):
         raise ValueError(f"holdout={run.config.holdout} of these documents is "
                          "none or all of them")
     encode_prompt(run.config, run.tokenizer, options.prompt)
     if options.save is not None:
         folder = os.path.dirname(os.path.realpath(options.save))
-        if not options.save or not os.access(folder, os.W_OK):
+        if not os.path.basename(options.save) or not os.access(folder, os.W_OK):
             raise ValueError(f"{options.save!r} cannot be written")
-        try:
-            load(options.save)
-        except FileNotFoundError:
-            pass
-        except ValueError as error:
-            raise ValueError(f"will not be overwritten: {error}") from None
+        if os.path.exists(options.save):
+            if not os.stat(options.save).st_mode & 0o222:
+                raise ValueError(f"{options.save!r} is read-only")
+            try:
+                load(options.save)
+            except ValueError as error:
+                raise ValueError(f"will not be overwritten: {error}") from None
     return run
 
-def learn(run):
-    """Train run and show how it goes -> the OSError of showing it, or None.
-    Ctrl-C ends training after its step."""
-    config, first, start = run.config, run.step + 1, time.perf_counter()
-    live, extra = sys.stdout and sys.stdout.isatty(), ""
+def keep(run, path):
+    """Save run to path, if there is one -> False after saying why it failed."""
+    try:
+        if path is not None:
+            save(path, run)
+        return True
+    except (OSError, ValueError) as error:
+        complain(f"{path}: {getattr(error, 'strerror', None) or error}")
+        return False
 
-    def interrupt(signum, frame):  # the second Ctrl-C ends at once
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def learn(run, path):
+    """Train run, show how it goes, and save it at each tenth and at the end.
+    -> the signal that ended training or 0, and whether run was saved."""
+    config, first, start = run.config, run.step + 1, time.perf_counter()
+    try:
+        live = sys.stdout.isatty() and os.isatty(sys.stdout.fileno())
+    except (AttributeError, OSError, ValueError):
+        live = False  # a stand-in for stdout
+    extra = ""
+    ended_by = 0
+
+    def end(signum, frame):
+        nonlocal ended_by
+        ended_by = signum
+        signal.signal(signum, previous[signum])  # a second one acts as ever
 
     def report(step, loss):
         nonlocal extra
-        tenth = step == first or step * 10 % config.steps < 10
-        if run.held_out and tenth:
-            try:
-                losses = [
-                    document_loss(config, run.params, run.tokenizer, doc).data
-                    for doc in run.held_out]
-                mean = sum(losses) / len(losses)
-            except ArithmeticError:  # training itself may still find back
-                mean = math.inf
-            extra = f" | held-out {mean:.4f}"
+        tenth = step * 10 % config.steps < 10
+        if run.held_out and (tenth or step == first):
+            losses = [document_loss(config, run.params, run.tokenizer, doc).data
+                      for doc in run.held_out]
+            extra = f" | held-out {sum(losses) / len(losses):.4f}"
         line = f"step {step:4d} / {config.steps:4d} | loss {loss:.4f}{extra}"
-        if live:
-            pace = (time.perf_counter() - start) / (step - first + 1)
-            line += (f" | {1 / pace:.1f} steps/s"
-                     f" | {(config.steps - step) * pace:.0f} s left")
-            width = shutil.get_terminal_size().columns - 1
-            print("\r" + line[:width].ljust(width), end="", flush=True)
-        elif tenth:
-            print(line, flush=True)
-        return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        try:
+            if live:
+                pace = (time.perf_counter() - start) / (step - first + 1)
+                line += (f" | {1 / pace:.1f} steps/s"
+                         f" | {(config.steps - step) * pace:.0f} s left")
+                width = shutil.get_terminal_size().columns - 1
+                say("\r" + line[:width].ljust(width), end="")
+            elif tenth or step == first:
+                say(line)
+        except OSError:
+            return True  # nobody reads on
+        if tenth and step < config.steps:
+            keep(run, path)  # a power cut costs a tenth
+        return ended_by
 
-    previous = signal.getsignal(signal.SIGINT)
-    if previous is not signal.SIG_IGN:  # as in the background of a script
-        signal.signal(signal.SIGINT, interrupt)
+    signums = [signal.SIGINT]
+    if path is not None:  # from a scheduler, and from a closed terminal
+        signums += [signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)]
+    if threading.current_thread() is not threading.main_thread():
+        signums = []  # Python lets no other thread handle them
+    previous = {signum: signal.getsignal(signum) for signum in signums}
     docs = run.docs + run.held_out
     cut = sum([len(doc) >= config.block_size for doc in docs])
     try:
-        print(f"documents {len(docs)} ({len(run.held_out)} held out, {cut} cut "
-              f"to {config.block_size} tokens) | vocabulary "
-              f"{run.tokenizer.vocab_size} | parameters {len(run.weights)}")
+        for signum, handler in previous.items():
+            if handler not in (signal.SIG_IGN, None):
+                signal.signal(signum, end)
+        say(f"documents {len(docs)} ({len(run.held_out)} held out, {cut} cut "
+            f"to {config.block_size} tokens) | vocabulary "
+            f"{run.tokenizer.vocab_size} | parameters {len(run.weights)}")
         train(run, report)
-    except OSError as error:
-        return error  # what was learned can still be saved
+        saved = keep(run, path)
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)
         if live and run.step >= first:
-            print()  # leave the live line
+            say("")  # leave the live line
     if run.step < config.steps:
-        print(f"stopped after step {run.step} of {config.steps}")
+        say(f"stopped after step {run.step} of {config.steps}")
+    return ended_by, saved
 
-def work(argv):
-    """Do what the command line argv asks for -> an exit status or message."""
-    options = parse(argv)
+def work(argv, names):
+    """Do what argv asks for -> an exit status. Raises what ends it early."""
     try:
-        run = prepare(options)
+        options = parse(argv)
+        names["run"] = run = prepare(options)
     except (OSError, ValueError) as error:
-        refuse(error)
-    config, status = run.config, 0
+        complain(error)
+        return 2
+    config, first = run.config, run.step
+    known = {*run.docs, *run.held_out}
+    n_known = 0
     try:
-        unread = learn(run) if run.docs else None  # an error of the output
-        if options.save is not None:
-            try:
-                save(options.save, run)
-            except OSError as error:
-                status = 1
-                print(f"microgpt: {printable(options.save)}: {error.strerror}",
-                      file=sys.stderr)
-        if unread:
-            raise unread
+        if run.docs:
+            ended_by, saved = learn(run, options.save)
+            if ended_by not in (0, signal.SIGINT):
+                return 128 + ended_by  # what shells call that
+        else:
+            saved = keep(run, options.save)
         for i in range(1, config.samples + 1):
             text = generate(config, run.params, run.tokenizer, run.rng,
                             options.prompt)
-            print(f"sample {i:2d}: {printable(text)}", flush=True)
-    except (ArithmeticError, ValueError) as error:
-        return (f"microgpt: training diverged after step {run.step}: "
-                f"{error}; lower learning_rate={config.learning_rate}")
-    return status
+            n_known += text in known
+            say(f"sample {i:2d}: {printable(text)}")
+    except ArithmeticError as error:
+        if run.step > first:
+            complain(f"training diverged after step {run.step}: {error}; "
+                     f"lower learning_rate={config.learning_rate}")
+        else:
+            model = options.load or options.init or "the model"
+            complain(f"{model} has weights out of range: {error}")
+        return 1
+    if known and config.samples:
+        say(f"word for word in the documents: {n_known} of {config.samples}")
+    return 0 if saved else 1
 
-def main(argv):
-    """Do the work, and end quietly if it is interrupted or nobody reads on."""
+def main(argv, names=None):
+    """Do what the command line argv asks for -> an exit status.
+    The model is left in names, a dict, as "run"."""
     try:
         try:
-            return work(argv)
+            return work(argv, {} if names is None else names)
         finally:
-            print(end="", flush=True)
+            say("", end="")
+    except SystemExit as error:
+        return error.code  # the help was asked for
     except KeyboardInterrupt:
-        return 130  # what shells call a program ended by Ctrl-C
+        return 130
+    except MemoryError:
+        complain("out of memory")
+        return 1
     except OSError as error:  # as with | head -3, or on a full disk
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            return f"microgpt: output: {error.strerror}"
+        nobody_reads = isinstance(error, BrokenPipeError)
+        if not nobody_reads:
+            complain(f"output: {error.strerror}")
+        try:  # or Python would try, and complain, once more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (AttributeError, OSError, ValueError):
+            pass
+        return 0 if nobody_reads else 1
 
 if __name__ == "__main__":
-    if "__file__" in globals() and "get_ipython" not in globals():
-        sys.exit(main(sys.argv[1:]))
-    main([])  # in a notebook sys.argv is the kernel's
+    # a notebook has no __file__, or a name of its own; its argv is not ours
+    script = "__file__" in globals() and not (
+        {"get_ipython", "__marimo__"} & globals().keys())
+    status = main(sys.argv[1:] if script else [], globals())
+    if script and not sys.flags.inspect:
+        sys.exit(status)
