@@ -1,3 +1,4 @@
+import gc
 import os
 import pathlib
 import random
@@ -37,6 +38,20 @@ def recursion():
     sys.setrecursionlimit(20_000)
     yield
     sys.setrecursionlimit(limit)
+
+
+@pytest.fixture
+def values_alive():
+    """Count the Values that exist, while no collector helps to free them."""
+    if sys.implementation.name != "cpython":
+        pytest.skip("only CPython frees an object at its last reference")
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    yield lambda: sum([type(thing) is microgpt.Value
+                       for thing in gc.get_objects()])
+    if enabled:
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

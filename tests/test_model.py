@@ -5,8 +5,9 @@ import random
 import pytest
 
 import textbook
-from microgpt import (Config, Tokenizer, Value, attention, document_loss,
-                      flatten, gpt, init_params, linear, rmsnorm, softmax)
+from microgpt import (Config, Tokenizer, Value, add, attention, cross_entropy,
+                      document_loss, flatten, gpt, init_params, linear, mlp,
+                      rmsnorm, softmax)
 
 # settings
 
@@ -29,8 +30,8 @@ BAD = [("n_embd", 0, "a whole number from 1 to 9999"),
        ("adam_eps", 0.0, "a number from 1e-99 to 1.0"),
        ("holdout", 1.0, "a number from 0.0 to 0.99"),
        ("samples", 2.5, "a whole number from 0 to 1000000000"),
-       ("temperature", 0.0, "a number from 1e-09 to 1000000000.0"),
-       ("temperature", -math.inf, "a number from 1e-09 to 1000000000.0"),
+       ("temperature", -1e-9, "a number from 0.0 to 1000000000.0"),
+       ("temperature", -math.inf, "a number from 0.0 to 1000000000.0"),
        ("seed", -1, "a whole number from 0 to 1000000000000000000")]
 
 
@@ -38,7 +39,7 @@ BAD = [("n_embd", 0, "a whole number from 1 to 9999"),
 def test_a_bad_setting_is_named(name, value, allowed):
     with pytest.raises(ValueError) as error:
         Config(**{name: value})
-    assert str(error.value) == f"{name}={value!r} must be {allowed}"
+    assert str(error.value) == f"{name}={value!r:.80} must be {allowed}"
 
 
 def test_every_setting_is_checked():
@@ -116,15 +117,119 @@ def test_too_many_weights_are_refused():
         "block_size or the vocabulary")
 
 
-# linear, softmax, attention, rmsnorm
+# wrong shapes: errors on every Python
 
-@pytest.mark.parametrize("n_in, n_weights", [(3, 2), (2, 3), (0, 1)])
-def test_linear_refuses_a_wrong_shape(n_in, n_weights):
-    x, row = [Value(1.0)] * n_in, [Value(1.0)] * n_weights
-    with pytest.raises(ValueError) as error:
-        linear(x, [row])
-    assert str(error.value) == f"{n_weights} weights for {n_in} inputs"
+def leaves(*shape):
+    """Values that all differ, [n] or [rows][n]."""
+    if len(shape) == 1:
+        return [Value(1.0 + i) for i in range(*shape)]
+    return [leaves(shape[1]) for _ in range(shape[0])]
 
+
+@pytest.mark.parametrize("n_in, n_weights", [(3, 2), (2, 3), (0, 1), (1, 0)])
+def test_linear_refuses_a_row_of_another_length(n_in, n_weights):
+    for w in ([leaves(n_weights)], [leaves(n_in), leaves(n_weights)]):
+        with pytest.raises(ValueError) as error:
+            linear([leaves(n_in)], w)
+        assert str(error.value) == f"{n_weights} numbers where {n_in} are needed"
+
+
+def test_linear_refuses_ragged_tokens():
+    with pytest.raises(ValueError, match="^3 numbers where 2 are needed$"):
+        linear([leaves(2), leaves(3)], leaves(4, 2))
+
+
+@pytest.mark.parametrize("x, y", [
+    (leaves(2, 3), [leaves(3), leaves(2)]), (leaves(1, 2), leaves(1, 3)),
+    ([leaves(2), leaves(3)], leaves(2, 2))])
+def test_add_refuses_rows_of_another_length(x, y):
+    with pytest.raises(ValueError, match="numbers where"):
+        add(x, y)
+
+
+@pytest.mark.parametrize("keys, values", [
+    (leaves(2, 4), leaves(1, 4)), (leaves(1, 4), leaves(2, 4)),
+    (leaves(0, 4), leaves(1, 4)), (leaves(0, 4), leaves(0, 4)),
+    (leaves(2, 3), leaves(2, 3)), (leaves(2, 5), leaves(2, 5)),
+    (leaves(2, 4), leaves(2, 5)), (leaves(2, 5), leaves(2, 4)),
+    ([leaves(4), leaves(3)], leaves(2, 4)),
+    ([leaves(4), leaves(5)], leaves(2, 4)),
+    (leaves(2, 4), [leaves(4), leaves(3)]),
+    (leaves(2, 4), [leaves(4), leaves(5)])])
+@pytest.mark.parametrize("n_head", [1, 2, 4])
+def test_attention_refuses_wrong_keys_and_values(n_head, keys, values):
+    with pytest.raises(ValueError):
+        attention(n_head, leaves(4), keys, values)
+
+
+@pytest.mark.parametrize("n_fc1, n_fc2", [(8, 7), (8, 9), (7, 8), (9, 8)])
+def test_mlp_refuses_rows_of_another_length(n_fc1, n_fc2):
+    """Also where all neurons are off, and nothing would be multiplied."""
+    for x in (leaves(3, 2), [[-v for v in leaves(2)]]):
+        with pytest.raises(ValueError) as error:
+            mlp(x, leaves(n_fc1, 2), leaves(2, n_fc2))
+        assert str(error.value) == f"{n_fc2} numbers where {n_fc1} are needed"
+
+
+def test_mlp_refuses_one_row_that_is_too_long():
+    with pytest.raises(ValueError, match="^9 numbers where 8 are needed$"):
+        mlp(leaves(1, 2), leaves(8, 2), [leaves(8), leaves(9)])
+
+
+SHAPED = ["wte", "wpe", "lm_head", "attn_wq", "attn_wk", "attn_wv", "attn_wo",
+          "mlp_fc1", "mlp_fc2"]
+
+
+def matrix_of(params, name):
+    return params[name if name in params else f"layer0.{name}"]
+
+
+@pytest.mark.parametrize("change", ["longer", "shorter"])
+@pytest.mark.parametrize("name", SHAPED)
+def test_gpt_refuses_a_row_of_another_length(name, change, tiny, params):
+    for i, row in enumerate(matrix_of(params, name)):
+        matrix_of(params, name)[i] = (
+            row[:-1] if change == "shorter" else (*row, row[0]))
+        with pytest.raises(ValueError, match="numbers where"):
+            gpt(tiny, params, list(range(tiny.block_size)), [[]], [[]])
+        matrix_of(params, name)[i] = row
+        if name in ("wte", "wpe") and i == tiny.block_size - 1:
+            break  # the rows below are not looked up
+
+
+@pytest.mark.parametrize("change", ["more", "fewer"])
+@pytest.mark.parametrize("name", ["attn_wq", "attn_wk", "attn_wv", "attn_wo",
+                                  "mlp_fc1", "mlp_fc2"])
+def test_gpt_refuses_another_number_of_rows(name, change, tiny, params):
+    rows = matrix_of(params, name)
+    rows[:] = rows[:-1] if change == "fewer" else rows + rows[:1]
+    with pytest.raises(ValueError, match="numbers where"):
+        gpt(tiny, params, [0, 1], [[]], [[]])
+
+
+def test_every_matrix_is_among_these(params):
+    assert {name.split(".")[-1] for name in params} == set(SHAPED)
+
+
+@pytest.mark.parametrize("function", [softmax, rmsnorm,
+                                      lambda x: cross_entropy(x, 0)])
+def test_an_iterator_is_no_vector(function):
+    """It would be empty when it is read a second time."""
+    for x in (iter(leaves(3)), (v for v in leaves(3)), map(Value, (1.0, 2.0))):
+        with pytest.raises((TypeError, ValueError)):
+            function(x)
+    function(tuple(leaves(3)))
+
+
+@pytest.mark.parametrize("target", [-1, -3, 3, 100])
+def test_a_target_out_of_the_vocabulary_is_refused(target):
+    with pytest.raises(IndexError):
+        cross_entropy(leaves(3), target)
+    for inside in range(3):
+        cross_entropy(leaves(3), inside)
+
+
+# softmax and rmsnorm
 
 def numbers(values):
     return [v.data for v in values]
@@ -136,34 +241,32 @@ def logits():
     return [rng.gauss(0, 2) for _ in range(7)]
 
 
+def probabilities(logits):
+    return numbers(softmax([Value(logit) for logit in logits]))
+
+
 def test_softmax_is_exp_over_its_sum(logits):
     exps = [math.exp(logit) for logit in logits]
     expected = [e / sum(exps) for e in exps]
-    assert softmax(logits) == pytest.approx(expected, rel=1e-14)
-    assert sum(softmax(logits)) == pytest.approx(1.0, abs=1e-15)
+    assert probabilities(logits) == pytest.approx(expected, rel=1e-14)
+    assert sum(probabilities(logits)) == pytest.approx(1.0, abs=1e-15)
 
 
 def test_softmax_does_not_change_with_a_shift(logits):
     shifted = [logit + 100.0 for logit in logits]
-    assert softmax(shifted) == pytest.approx(softmax(logits), rel=1e-12)
-
-
-@pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
-def test_temperature_divides_the_logits(logits, temperature):
-    divided = [logit / temperature for logit in logits]
-    assert softmax(logits, temperature) == pytest.approx(
-        softmax(divided), rel=1e-13)
+    assert probabilities(shifted) == pytest.approx(probabilities(logits),
+                                                   rel=1e-12)
 
 
 def test_huge_logits_do_not_overflow():
-    assert softmax([1e308, -1e308, 1e308]) == [0.5, 0.0, 0.5]
+    assert probabilities([1e308, -1e308, 1e308]) == [0.5, 0.0, 0.5]
 
 
-def test_attention_refuses_a_wrong_shape():
-    q, rows = [Value(1.0)] * 2, [[Value(1.0)] * 3] * 4
-    with pytest.raises(ValueError) as error:
-        attention(q, rows, rows)
-    assert str(error.value) == "3 weights for 2 inputs"
+def test_the_loss_of_huge_logits_does_not_overflow():
+    logits = [Value(1e6), Value(-1e6)]
+    loss = cross_entropy(logits, 1)
+    loss.backward()
+    assert (loss.data, logits[0].grad, logits[1].grad) == (2e6, 1.0, -1.0)
 
 
 def test_rmsnorm_has_mean_square_one(logits):
@@ -202,12 +305,7 @@ def pair(request):
     config = CONFIGS[request.param]
     rng = random.Random(request.param)
     params = init_params(config, 6, rng)
-    return config, params, copy_params(params), rng
-
-
-def copy_params(params):
-    return {name: [[textbook.Value(w.data) for w in row] for row in matrix]
-            for name, matrix in params.items()}
+    return config, params, textbook.copy(params), rng
 
 
 def caches(config):
@@ -217,15 +315,48 @@ def caches(config):
 def test_logits_equal_the_textbook(pair):
     config, params, book, rng = pair
     cache, book_cache = caches(config), caches(config)
-    for pos_id in range(config.block_size):
-        token_id = rng.randrange(6)
-        ours = gpt(config, params, token_id, pos_id, *cache)
+    token_ids = [rng.randrange(6) for _ in range(config.block_size)]
+    ours = gpt(config, params, token_ids, *cache)
+    assert len(ours) == config.block_size
+    for pos_id, token_id in enumerate(token_ids):
         theirs = textbook.gpt(config, book, token_id, pos_id, *book_cache)
-        assert numbers(ours) == pytest.approx(numbers(theirs), rel=1e-12,
-                                              abs=1e-12)
-    for kept in cache:
-        assert [[len(x) for x in layer] for layer in kept] == [
-            [config.n_embd] * config.block_size] * config.n_layer
+        assert numbers(ours[pos_id]) == pytest.approx(
+            numbers(theirs), rel=1e-12, abs=1e-12)
+    for kept, expected in zip(cache, book_cache):
+        for layer, book_layer in zip(kept, expected):
+            assert len(layer) == config.block_size
+            assert numbers(sum(layer, [])) == pytest.approx(
+                numbers(sum(book_layer, [])), rel=1e-12, abs=1e-12)
+
+
+def test_all_ids_at_once_equal_any_pieces(pair):
+    config, params, _, rng = pair
+    token_ids = [rng.randrange(6) for _ in range(config.block_size)]
+    whole_cache = caches(config)
+    whole = gpt(config, params, token_ids, *whole_cache)
+    for size in {1, 2, config.block_size - 1}:
+        cache, pieces = caches(config), []
+        for i in range(0, config.block_size, size):
+            pieces += gpt(config, params, token_ids[i:i + size], *cache)
+        assert list(map(numbers, pieces)) == list(map(numbers, whole))
+        for kept, expected in zip(cache, whole_cache):
+            assert ([numbers(sum(layer, [])) for layer in kept]
+                    == [numbers(sum(layer, [])) for layer in expected])
+
+
+def test_slopes_of_all_ids_at_once_equal_one_at_a_time(pair):
+    config, params, _, rng = pair
+    token_ids = [rng.randrange(6) for _ in range(config.block_size)]
+    weights = flatten(params)
+    cache, slopes = caches(config), []
+    for rows in (gpt(config, params, token_ids, *caches(config)),
+                 [gpt(config, params, [i], *cache)[0] for i in token_ids]):
+        for w in weights:
+            w.grad = 0.0
+        sum([cross_entropy(row, 0) for row in rows]).backward()
+        slopes.append([w.grad for w in weights])
+    largest = max(map(abs, slopes[0]))
+    assert slopes[0] == pytest.approx(slopes[1], rel=1e-9, abs=1e-13 * largest)
 
 
 def test_gradients_equal_the_textbook(pair, recursion):
@@ -245,18 +376,45 @@ def test_gradients_equal_the_textbook(pair, recursion):
     assert sum([g != 0.0 for g in grads]) > len(grads) / 4
 
 
-def test_a_position_beyond_the_block_is_refused(tiny, params):
+@pytest.mark.parametrize("before, n_ids", [(0, 5), (4, 1), (3, 2), (2, 9)])
+def test_a_position_beyond_the_block_is_refused(before, n_ids, tiny, params):
+    """And leaves the cache as it was."""
+    cache = caches(tiny)
+    if before:
+        gpt(tiny, params, [0] * before, *cache)
     with pytest.raises(IndexError):
-        gpt(tiny, params, 0, tiny.block_size, *caches(tiny))
+        gpt(tiny, params, [0] * n_ids, *cache)
+    assert [len(layer) for kept in cache for layer in kept] == [before] * 2
+    if before < tiny.block_size:
+        gpt(tiny, params, [0] * (tiny.block_size - before), *cache)
+
+
+@pytest.mark.parametrize("token_ids", [[-1], [0, -1], [-6], [6], [0, 6]])
+def test_a_token_out_of_the_vocabulary_is_refused(token_ids, tiny, params):
+    cache = caches(tiny)
+    with pytest.raises(IndexError):
+        gpt(tiny, params, token_ids, *cache)
+    assert cache == caches(tiny)
+    gpt(tiny, params, [0, 5], *cache)
+
+
+def test_no_tokens_and_an_iterator_of_tokens_are_refused(tiny, params):
+    for token_ids in ([], iter([0, 1]), map(int, "01")):
+        with pytest.raises((IndexError, TypeError, ValueError)):
+            gpt(tiny, params, token_ids, *caches(tiny))
 
 
 def test_a_token_sees_none_after_it(tiny, params):
-    cache = caches(tiny)
-    first = numbers(gpt(tiny, params, 1, 0, *cache))
-    gpt(tiny, params, 2, 1, *cache)
-    assert numbers(gpt(tiny, params, 1, 0, *caches(tiny))) == first
-    alone = numbers(gpt(tiny, params, 3, 2, *caches(tiny)))
-    assert numbers(gpt(tiny, params, 3, 2, *cache)) != alone
+    first = numbers(gpt(tiny, params, [1], *caches(tiny))[0])
+    for after in ([2], [3], [2, 3, 4]):
+        rows = gpt(tiny, params, [1, *after], *caches(tiny))
+        assert numbers(rows[0]) == first
+
+
+def test_a_token_sees_those_before_it(tiny, params):
+    rows = [numbers(gpt(tiny, params, [before, 3], *caches(tiny))[1])
+            for before in (1, 2)]
+    assert rows[0] != rows[1]
 
 
 # gradients of the loss from outside
@@ -312,10 +470,3 @@ def test_every_gradient_against_pytorch():
         largest = max([abs(g) for g in grads])
         assert [v.grad for row in matrix for v in row] == pytest.approx(
             grads, rel=1e-10, abs=1e-13 * largest), name
-
-
-@pytest.mark.parametrize("token_id, pos_id", [(-1, 0), (0, -1)])
-def test_a_negative_index_is_no_index_from_the_end(
-        tiny, params, token_id, pos_id):
-    with pytest.raises(IndexError, match="must be at least 0"):
-        gpt(tiny, params, token_id, pos_id, [[]], [[]])

@@ -46,7 +46,10 @@ def test_without_text_there_is_only_bos(docs):
     assert tokenizer.encode("") == []
 
 
-def test_bos_is_no_text():
+@pytest.mark.parametrize("token_id", [3, 4, -1, -3])
+def test_an_id_without_a_character_is_no_text(token_id):
+    """Neither bos nor what Python would count from the end."""
     tokenizer = Tokenizer(["abc"])
-    with pytest.raises(IndexError):
-        tokenizer.decode([tokenizer.bos])
+    for token_ids in ([token_id], [0, token_id]):
+        with pytest.raises(LookupError):
+            tokenizer.decode(token_ids)

@@ -123,14 +123,19 @@ def document_loss(config, params, tokens):
     return (1 / n) * sum(losses), (keys, values, losses, logits)
 
 
+def copy(params):
+    """The weights of microgpt.py, {name: [n_out][n_in]}, as Values of here."""
+    return {name: [[Value(w.data) for w in row] for row in matrix]
+            for name, matrix in params.items()}
+
+
 class Trainer:
     """Adam on one document a step, as the published program has it."""
 
-    def __init__(self, config, weights):
-        """weights: {name: [n_out][n_in] floats}, copied into Values."""
+    def __init__(self, config, params):
+        """params: the first weights, as microgpt.py keeps them."""
         self.config = config
-        self.params = {name: [[Value(w) for w in row] for row in matrix]
-                       for name, matrix in weights.items()}
+        self.params = copy(params)
         self.flat = [p for matrix in self.params.values()
                      for row in matrix for p in row]
         self.m = [0.0] * len(self.flat)
