@@ -1,4 +1,4 @@
-"""How fast is microgpt.py, next to the textbook formulation?
+"""How fast is microgpt.py, next to the textbook formulation and to the floor?
 
     python tests/benchmark.py                  print the tables
     python tests/benchmark.py --json FILE      and write the figures to FILE
@@ -7,13 +7,14 @@
 Each formulation trains in a process of its own, so that neither warms or
 fills the memory of the other, on the same documents, in turn, ten steps each:
 A B A B. (Turns of one step would measure how long a processor's cache takes to
-fill again.) Only
-ratios within one run mean something; machines differ and are noisy. The
-cyclic collector is on, except where it says so.
+fill again.) Only ratios within one run mean something; machines differ and are
+noisy. The cyclic collector is on, except where it says so. The floor is the
+same step on plain lists of floats, without a graph.
 """
 import argparse
 import collections
 import gc
+import importlib
 import json
 import pathlib
 import platform
@@ -91,13 +92,11 @@ def worker(kind, settings, length):
             start = time.perf_counter()
         start = time.perf_counter()
         microgpt.train(run, report)
-    elif kind.startswith("textbook"):
-        import textbook
+    elif kind in KINDS:
         if kind == "textbook, collector off":
             gc.disable()
-        trainer = textbook.Trainer(config, {
-            name: [[w.data for w in row] for row in rows]
-            for name, rows in params.items()})
+        module = importlib.import_module(kind.split(",")[0])
+        trainer = module.Trainer(config, params)
         while True:
             seconds = []
             for _ in range(asked()):
@@ -124,13 +123,14 @@ def worker(kind, settings, length):
         microgpt.topological_order = timed("order", microgpt.topological_order)
         microgpt.Value.backward = timed("backward", microgpt.Value.backward)
         timed("training", microgpt.train)(run, lambda step, loss: step == 100)
+        generate = timed("samples", microgpt.generate)
         for _ in range(20):
-            timed("samples", microgpt.generate)(config, params, tokenizer, run.rng)
+            generate(config, params, tokenizer, run.rng)
         reply(**seconds)
 
 
 TURN = 10  # steps
-KINDS = ["textbook", "textbook, collector off", "microgpt"]
+KINDS = ["textbook", "textbook, collector off", "microgpt", "floor"]
 
 
 class Process:
@@ -159,7 +159,7 @@ class Process:
 
 
 def compare(rounds):
-    """A B C A B C: the textbook, the same without collector, microgpt."""
+    """A B C D A B C D: all that train, in turn."""
     runs = {kind: Process(kind) for kind in KINDS}
     for _ in range(rounds):
         losses = [run.turn(TURN)["loss"] for run in runs.values()]
@@ -167,6 +167,7 @@ def compare(rounds):
     figures = {name: {"ms": 1e3 * run.median(), "peak_mb": run.replies[-1]["peak"]}
                for name, run in runs.items()}
     figures["ratio"] = runs["textbook"].median() / runs["microgpt"].median()
+    figures["floor_ratio"] = runs["microgpt"].median() / runs["floor"].median()
     for run in runs.values():
         run.close()
     return figures
@@ -221,7 +222,9 @@ def markdown(figures):
              "adam_and_rest": "Adam, freeing the graph and the rest"}
     lines = [
         f"Measured with {figures['python']}, {figures['rounds']} turns of {TURN} "
-        f"steps each. The textbook took {step['ratio']:.1f} times as long.", "",
+        f"steps each. The textbook took {step['ratio']:.1f} times as long as "
+        f"microgpt, and microgpt {step['floor_ratio']:.1f} times as long as the "
+        "floor, plain lists of floats without a graph.", "",
         "| a training step | milliseconds, median | peak memory, MB |",
         "|---|---:|---:|"]
     for name in KINDS:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import floor
 import microgpt
 import textbook
 from microgpt import Config, Run, Value, document_loss, flatten, train
@@ -52,6 +53,40 @@ def test_losses_and_weights_equal_the_textbook(settings, recursion):
     assert losses == pytest.approx(expected, rel=1e-10)
     assert data(run.params) == pytest.approx([w.data for w in book.flat],
                                              rel=1e-8, abs=1e-10)
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"n_layer": 3, "init_std": 0.4}, {"n_head": 1, "n_embd": 3},
+    {"block_size": 2, "beta1": 0.0, "adam_eps": 0.01}])
+def test_losses_slopes_and_weights_equal_the_floor(settings):
+    """The same step without a graph, which the benchmark measures against."""
+    config = replace(Config(n_embd=4, n_head=2, block_size=6, steps=8),
+                     **settings)
+    run = Run(config, DOCS)
+    plain = floor.Trainer(config, run.params)
+    names, tokenizer = list(run.params), run.tokenizer
+
+    def flat(params):
+        return [w for name in names for row in params[name] for w in row]
+
+    def tokens(step):
+        text = tokenizer.encode(run.docs[step % len(DOCS)])
+        return [tokenizer.bos, *text, tokenizer.bos]
+
+    loss = document_loss(config, run.params, tokenizer, run.docs[0])
+    loss.backward()
+    plain_loss, grads = floor.document_loss(config, plain.params, tokens(0))
+    assert plain_loss == pytest.approx(loss.data, rel=1e-12)
+    largest = max([abs(w.grad) for w in run.weights])
+    assert flat(grads) == pytest.approx([w.grad for w in run.weights],
+                                        rel=1e-9, abs=1e-13 * largest)
+
+    losses = []
+    train(run, report=lambda step, loss: losses.append(loss))
+    assert losses == pytest.approx(
+        [plain.step(tokens(step)) for step in range(config.steps)], rel=1e-10)
+    assert flat(plain.params) == pytest.approx(data(run.params), rel=1e-8,
+                                               abs=1e-10)
 
 
 def test_a_run_shuffles_and_holds_out(tiny):
