@@ -651,7 +651,7 @@ def prepare(options):
         run = load(options.load, load_docs(options.file) if go_on else None)
         if "seed" in given and not go_on:  # other samples
             run.rng = random.Random(given.pop("seed"))
-        require(run, given.keys() - {"samples", "temperature"})
+        require(run, sorted(given.keys() - {"samples", "temperature"}))
         run.config = replace(run.config, **given)
     elif options.init is not None:
         model = load(options.init)
