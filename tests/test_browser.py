@@ -1,11 +1,15 @@
 """The book as a reader with a browser has it: from a file, and from a server."""
+import code
 import contextlib
 import functools
 import http.server
 import json
 import re
 import shutil
+import subprocess
+import sys
 import threading
+import types
 
 import pytest
 
@@ -413,20 +417,109 @@ def test_the_copied_cells_run_after_every_chapter(copier, capsys):
             exec(quick(text), namespace)
             whole += text.strip("\n") + "\n"
     source = (ROOT / "microgpt.py").read_text(encoding="utf-8")
-    assert [line for line in whole.splitlines() if line] == [
-        line for line in source.splitlines() if line]
+    assert [line for line in whole.splitlines() if line.strip()] == [
+        line for line in source.splitlines() if line.strip()]
     assert "sample 20: " in capsys.readouterr().out
 
 
-def test_a_copied_session_runs(copier):
+# What the theme's copying asks the browser for, it tells us instead.
+LISTEN = """
+window.taken = [];
+document.execCommand = () => window.taken.push(document.activeElement.value);
+navigator.clipboard.writeText = async (text) => window.taken.push(text);
+"""
+
+
+def taken(page):
+    """[n] of [classes of a block, what it shows, what its button copies]."""
+    return page.evaluate("""() => [...document.querySelectorAll(
+        ".md-code__button[data-md-type=copy]")].map((button) => {
+            window.taken = [];
+            button.click();
+            return [button.closest(".highlight").className, document
+                .querySelector(button.dataset.clipboardTarget).textContent,
+                ...window.taken];
+        })""")
+
+
+def errors_shown(text):
+    """Names of the exceptions that a session shows."""
+    return re.findall(r"^Traceback.*\n(?: +.*\n)*(\w+)", text, re.M)
+
+
+def in_a_notebook(shown, text, names):
+    """Run a cell; an error that the page shows ends it, as it should."""
+    try:
+        exec(text, names)
+    except Exception as error:
+        assert [type(error).__name__] == errors_shown(shown)[:1], (text, error)
+    else:
+        assert not errors_shown(shown), shown
+
+
+class Prompt(code.InteractiveConsole):
+    """Python's own prompt, which takes a text line by line."""
+
+    def __init__(self, names):
+        super().__init__(names)
+        self.said = ""
+
+    def write(self, data):
+        self.said += data
+
+    def paste(self, shown, text):
+        self.said = ""
+        for line in text.split("\n"):
+            waits = self.push(line)
+        assert not waits, f"the prompt waits for more after\n{text}"
+        seen = re.findall(r"^(?!Traceback)(\w+)", self.said, re.M)
+        assert seen == errors_shown(shown), f"{self.said}\n{text}"
+
+
+@pytest.fixture
+def names(monkeypatch, tmp_path):
+    """What microgpt.py defines, in a folder of its own."""
+    shutil.copy(ROOT / "microgpt.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    fresh = types.ModuleType("microgpt")
+    fresh.microgpt = fresh
+    monkeypatch.setitem(sys.modules, "microgpt", fresh)
+    exec((ROOT / "microgpt.py").read_text("utf-8"), fresh.__dict__)
+    return fresh.__dict__
+
+
+@pytest.mark.parametrize("way", ["notebook", "prompt"])
+@pytest.mark.parametrize("name", PAGES)
+def test_whatever_is_copied_runs(copier, name, way, names):
+    """All of a page in order, in a notebook and at Python's own prompt."""
+    copier.add_init_script(LISTEN)
+    copier.goto(f"{copier.address}/{name}.html")
+    prompt = Prompt(names)
+    for language, shown, text in taken(copier):
+        if "language-bash" in language:
+            subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+        elif way == "notebook":
+            in_a_notebook(shown, quick(text), names)
+        else:
+            prompt.paste(shown, quick(text))
+
+
+def test_a_press_of_the_button_fills_the_clipboard(copier, names):
     copier.goto(f"{copier.address}/autograd.html")
-    namespace = {}
-    exec((ROOT / "microgpt.py").read_text("utf-8").split("# %% Command")[0],
-         namespace)
     text = copy(copier, copier.locator(".language-pycon").first)
-    assert ">>>" not in text and "(0.004, 0.002)" not in text
-    exec(text, namespace)
-    assert namespace["d"](2, 3) == 8
+    exec(text, names)
+    assert names["d"](2, 3) == 8
+
+
+def test_what_cannot_run_has_no_button(copier):
+    """Outputs, and excerpts from within a class."""
+    copier.add_init_script(LISTEN)
+    for name in PAGES:
+        copier.goto(f"{copier.address}/{name}.html")
+        for block in copier.locator(".highlight.no-copy").all():
+            assert block.locator("button").count() == 0
+        assert not [text for *_, text in taken(copier) if text.startswith(" ")]
+        assert copier.locator(".language-text button").count() == 0
 
 # %% The site
 

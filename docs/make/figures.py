@@ -1,8 +1,9 @@
 """The book's figures: each a function from recorded numbers to an SVG."""
 import math
 
-from svg import (BLUE, GREEN, INK, RED, SOFT, WIDTH, arrow, axes, box, element,
-                 figure, joined, line, number, scale, spread, text)
+from svg import (BASELINE, FAINT, GRAD, HELD_OUT, INK, SOFT, VALUE, WIDTH,
+                 arrow, axes, box, element, figure, joined, line, number,
+                 scale, spread, text)
 
 VOWELS = "aeiou"
 
@@ -18,12 +19,12 @@ def beside(start, end, gap=17):
 def graph(name, nodes, backward):
     """An expression's graph with its data and, if backward, its grads."""
     place = {id(n.value): (50 + 148 * n.x, 42 + 62 * n.y) for n in nodes}
-    color, parts, told = RED if backward else SOFT, [], []
+    color, parts, told = GRAD if backward else SOFT, [], []
     for node in nodes:
         x, y = place[id(node.value)]
-        rows = [(node.label, INK), (f"data {node.value.data:g}", BLUE)]
+        rows = [(node.label, INK), (f"data {node.value.data:g}", VALUE)]
         if backward:
-            rows.append((f"grad {node.value.grad:g}", RED))
+            rows.append((f"grad {node.value.grad:g}", GRAD))
         parts.append(box(x, y, 92, 12 + 20 * len(rows), color=SOFT))
         parts += [text(x, y + 20 * i - 10 * (len(rows) - 1), content,
                        fill=fill, font_weight="normal" if i else "bold")
@@ -64,8 +65,8 @@ def path(shapes, n_head, token, char, pos_id):
 
     def plus(y):
         return (element("circle", cx=spine, cy=y, r=11, fill="none",
-                        stroke=BLUE, stroke_width=1.5)
-                + text(spine, y, "+", fill=BLUE))
+                        stroke=VALUE, stroke_width=1.5)
+                + text(spine, y, "+", fill=VALUE))
 
     parts = chain(spine, 182, [(16, f"token {token} ({char})"), (
         66, f"row {token} of wte {vocab} × {n}")])
@@ -92,7 +93,7 @@ def path(shapes, n_head, token, char, pos_id):
                   arrow((side - 106, join), (spine + 12, join)),
                   text(side, y - 30, title, font_weight="bold"),
                   text(spine + 8, y + 66, f"x: {n}", "start",
-                       fill=BLUE)]
+                       fill=VALUE)]
         above = join + 11
     parts.append(arrow((spine, above), (spine, y_end - 14)))
     parts += chain(spine, 182, [(y_end, "lm_head: " + size("lm_head")),
@@ -123,8 +124,9 @@ def overview(name, tokens, loss, n_weights, samples):
         (left, rows[5], "new names", samples, "sampling")]
     parts = []
     for x, y, title, content, page in boxes:
-        inside = [box(x, y, width, 52, color=BLUE, pointer_events="all"),
-                  text(x, y - 11, title, font_weight="bold", fill=BLUE),
+        inside = [box(x, y, width, 52, color=SOFT, pointer_events="all"),
+                  text(x, y - 11, title, font_weight="bold",
+                       text_decoration="underline"),
                   text(x, y + 11, content)]
         parts.append(element("a", "".join(inside), href=page + ".html"))
     down = [(left, y + 26) for y in rows], [(left, y - 27) for y in rows]
@@ -151,20 +153,23 @@ def loss(losses, means, held_out, levels):
     x, y = scale(0, n, 36, 280), scale(1, top, 276, 36)
     parts = axes(x, y, range(0, n + 1, 250), range(1, top + 1),
                  "training step", "loss (nats a token)")
-    thin = line(*[(x(i), y(v)) for i, v in enumerate(losses, 1)], color=BLUE,
-                stroke_width="0.6", stroke_opacity="0.45")
+    thin = line(*[(x(i), y(v)) for i, v in enumerate(losses, 1)],
+                stroke_width="0.5")
     # an svg inside cuts off the few steps above the top
     parts.append(element("svg", thin, x=0, y=36, width=WIDTH, height=240,
                          viewBox=f"0 36 {WIDTH} 240"))
-    parts.append(line(*[(x(i), y(v)) for i, v in means], color=BLUE,
-                      stroke_width=2))
-    parts += [line((x(0), y(v)), (x(n), y(v)), color=GREEN, stroke_width=1.5,
-                   stroke_dasharray="6 4") for v in levels.values()]
-    parts += [element("circle", cx=x(i), cy=y(v), r=3, fill=RED)
+    parts += [line((x(0), y(v)), (x(n), y(v)), color=BASELINE,
+                   stroke_width=1.5, stroke_dasharray="6 4")
+              for v in levels.values()]
+    parts.append(line(*[(x(i), y(v)) for i, v in means], color=VALUE,
+                      stroke_width=2.5))
+    parts += [element("circle", cx=x(i), cy=y(v), r=3, fill=HELD_OUT)
               for i, v in held_out]
-    labels = [(f"{name} {v:.2f}", y(v), GREEN) for name, v in levels.items()]
-    labels += [(f"held-out {held_out[-1][1]:.2f}", y(held_out[-1][1]), RED),
-               ("training", y(means[-1][1]), BLUE)]
+    labels = [(f"{name} {v:.2f}", y(v), BASELINE)
+              for name, v in levels.items()]
+    labels += [(f"held-out {held_out[-1][1]:.2f}", y(held_out[-1][1]),
+                HELD_OUT),
+               ("training", y(means[-1][1]), VALUE)]
     places = spread([at for _, at, _ in labels], 17)
     parts += [text(286, place, label, "start", fill=color)
               for (label, _, color), place in zip(labels, places)]
@@ -176,7 +181,8 @@ def loss(losses, means, held_out, levels):
                   f"(dots), at the end {held_out[-1][1]:.2f}. Dashed, what "
                   "simpler models reach on the held-out names: " + ", ".join(
                       [f"{name} {v:.2f}" for name, v in levels.items()]) + ".",
-                  318, parts)
+                  318, parts, data_x=f"0 {n} {number(x(0))} {number(x(n))}",
+                  data_y=f"1 {top} {number(y(1))} {number(y(top))}")
 
 
 def attention(tokens, heads):
@@ -200,7 +206,7 @@ def attention(tokens, heads):
     parts += [text(124 + 48 * i, 474, f"{i / 4:g}") for i in range(5)]
     rects = [element("rect", x=x, y=y, width=cell - 2, height=cell - 2, rx=3,
                      fill_opacity=f"{w:.2f}") for x, y, w in cells]
-    parts.append(element("g", "\n".join(rects), fill=BLUE, stroke=SOFT,
+    parts.append(element("g", "\n".join(rects), fill=VALUE, stroke=SOFT,
                          stroke_width="0.5"))
     return figure("attention", f"Attention in {''.join(tokens[1:])}",
                   "A grid for each head. A row is a token that looks, a "
@@ -209,32 +215,59 @@ def attention(tokens, heads):
                   f"looks mostly: {', '.join(strongest)}.", 486, parts)
 
 
+def apart(points, gap):
+    """Points moved until no two are nearer than gap, each as little as can
+    be in turn."""
+    points = [list(point) for point in points]
+    for _ in range(400):
+        for i, a in enumerate(points):
+            for b in points[:i]:
+                dx, dy = a[0] - b[0], a[1] - b[1]
+                length = math.hypot(dx, dy) or 1e-9
+                push = (gap - length) / 2
+                if push > 0:
+                    for point, sign in ((a, 1), (b, -1)):
+                        point[0] += sign * push * dx / length
+                        point[1] += sign * push * dy / length
+    return points
+
+
 def embeddings(chars, panels):
     """Points {title: [n] of (x, y)} of chars, a panel for each title."""
-    parts, top = [], 0
-    for title, points in panels.items():
+    parts, width, top, height = [], 176, 56, 176
+    for i, (title, points) in enumerate(panels.items()):
+        left = i * (WIDTH - width)
         xs, ys = zip(*points)
-        low, high = min(xs), max(xs)
-        height = (max(ys) - min(ys)) * (WIDTH - 32) / (high - low)
-        x = scale(low, high, 16, WIDTH - 16)
-        y = scale(max(ys), min(ys), top + 48, top + 48 + height)
-        parts += [text(0, top + 12, title, "start", font_weight="bold"),
-                  text(WIDTH, top + 12, f"{high - low:.2f} across", "end",
-                       fill=SOFT),
-                  line((0, top + 26), (WIDTH, top + 26), stroke_width=0.5)]
-        for char, (px, py) in zip(chars, points):
+        span = max(max(xs) - min(xs), max(ys) - min(ys))
+        middle = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
+        x = scale(middle[0] - span / 2, middle[0] + span / 2,
+                  left + 12, left + width - 12)
+        y = scale(middle[1] + span / 2, middle[1] - span / 2,
+                  top + 12, top + height - 12)
+        parts += [text(left, 12, title, "start", font_weight="bold"),
+                  text(left, 32, f"{span:.2f} across", "start", fill=SOFT),
+                  element("rect", x=left, y=top - 6, width=width,
+                          height=height + 12, rx=6, fill="none",
+                          stroke=FAINT, stroke_width=0.5)]
+        places = apart([(x(px), y(py)) for px, py in points], 17)
+        for char, (px, py), (at_x, at_y) in zip(chars, points, places):
             vowel = char in VOWELS
+            if math.hypot(x(px) - at_x, y(py) - at_y) > 6:
+                parts.append(line((x(px), y(py)), (at_x, at_y),
+                                  stroke_width=0.5))
             if vowel:
-                parts.append(element("circle", cx=x(px), cy=y(py), r=10,
-                                     fill="none", stroke=RED))
-            parts.append(text(x(px), y(py), char, fill=RED if vowel else INK,
-                              font_weight="bold" if vowel else "normal"))
-        top += height + 84
+                parts.append(element("circle", cx=at_x, cy=at_y, r=8.5,
+                                     fill=INK))
+            parts.append(text(at_x, at_y - 0.5, char, font_weight="bold" if
+                              vowel else "normal", fill="var(--md-default-bg-"
+                              "color, #fff)" if vowel else INK))
     return figure("embeddings", "The letters' embeddings, before and after",
                   "The letters' token embeddings, in the two directions in "
-                  "which they differ most, before and after training. Circled "
-                  "are the vowels: scattered before, together and apart from "
-                  "the consonants after.", top - 18, parts)
+                  "which they differ most, before and after training. On "
+                  "discs are the vowels: scattered before, together and apart "
+                  "from the consonants after. Where letters would cover each "
+                  "other, they are moved apart, and a line leads to the "
+                  "place.", top + height + 10, parts)
 
 
 def temperature(prefix, tokens, rows):
@@ -251,7 +284,7 @@ def temperature(prefix, tokens, rows):
         best = max(range(len(probs)), key=probs.__getitem__)
         bars = [f"M{joined([(x(j + 0.5), bottom)])}v-{number(height(p))}"
                 for j, p in enumerate(probs)]
-        parts.append(element("path", d="".join(bars), stroke=BLUE,
+        parts.append(element("path", d="".join(bars), stroke=VALUE,
                              stroke_width=x(1) - 3))
         parts += [text(x(j + 0.5), bottom + 13, token,
                        fill=INK if j == best else SOFT)
@@ -276,12 +309,11 @@ def adam(rates, steps, grads, means):
     parts = axes(x, y, range(0, n + 1, 250), [0, rates[0] / 2, rates[0]],
                  "training step", "size of a step of one weight")
     dots = [f"M{joined([(x(i), y(v))])}h0" for i, v in enumerate(steps)]
-    parts += [element("path", d="".join(dots), stroke=BLUE, stroke_width=2.4,
+    parts += [element("path", d="".join(dots), stroke=SOFT, stroke_width=2.4,
                       stroke_linecap="round"),
-              line((x(0), y(rates[0])), (x(n), y(0)), color=RED,
+              line((x(0), y(rates[0])), (x(n), y(0)), color=INK,
                    stroke_width=2),
-              text(x(n * 0.55), y(rates[0] * 0.8), "learning rate", "start",
-                   fill=RED)]
+              text(x(n * 0.55), y(rates[0] * 0.8), "learning rate", "start")]
     reach = 10 ** math.floor(math.log10(max(map(abs, grads))))
     reach *= math.ceil(max(map(abs, grads)) / reach)
     x, y = scale(0, few, 52, 376), scale(-reach, reach, 412, 272)
@@ -289,9 +321,9 @@ def adam(rates, steps, grads, means):
                   "training step", "its gradient, and the running mean m")
     bars = [f"M{joined([(x(i), y(0)), (x(i), y(v))])}"
             for i, v in enumerate(grads, 1)]
-    parts += [element("path", d="".join(bars), stroke=RED, stroke_width=2),
+    parts += [element("path", d="".join(bars), stroke=GRAD, stroke_width=2),
               line(*[(x(i), y(v)) for i, v in enumerate(means, 1)],
-                   color=BLUE, stroke_width=2)]
+                   color=INK, stroke_width=2.5)]
     small = sum([step < rate for step, rate in zip(steps, rates)])
     return figure("adam", "The steps that Adam takes with one weight",
                   f"Above, the sizes of the {n} steps of the first weight of "
@@ -300,3 +332,60 @@ def adam(rates, steps, grads, means):
                   f"weight's gradient in the first {few} steps (bars), which "
                   "jumps from document to document, and its running mean m "
                   "(line), which moves slowly.", 454, parts)
+
+
+def tokens(names, ids):
+    """A document as token ids, and what the model has to say after each."""
+    size, parts = 62, []
+    for i, (name, token) in enumerate(zip(names, ids)):
+        x = 45 + size * i
+        parts += [box(x, 84, 54, 80, color=SOFT),
+                  text(x, 66, name, font_style="italic" if len(name) > 1
+                       else "normal"),
+                  text(x, 102, token, font_weight="bold", fill=VALUE)]
+    first, last = 45 - 27, 45 + size * (len(ids) - 1) + 27
+    parts += [line((first, 36), (first, 28), (last - size, 28),
+                   (last - size, 36), color=SOFT),
+              line((first + size, 132), (first + size, 140), (last, 140),
+                   (last, 132), color=SOFT),
+              text((first + last - size) / 2, 14, "the model reads"),
+              text((first + last + size) / 2, 156, "and should say next")]
+    return figure("tokens", f"{''.join(names[1:-1])} as token ids",
+                  f"Boxes in a row: {', '.join(names)}, and under them their "
+                  f"ids {', '.join(ids)}. A line over all but the last says: "
+                  "the model reads. A line under all but the first says: and "
+                  "should say next.", 170, parts)
+
+
+def statuses():
+    """The course of a run of the program, and how it can end."""
+    rows = [("parse", "2: no such option"), ("prepare", "2: refused"),
+            ("learn", "1: training diverged"),
+            ("save", "1 at the end, if it failed"), ("generate", "0: done")]
+    at = [(20 + 58 * i, name) for i, (name, _) in enumerate(rows)]
+    parts = chain(84, 150, at)
+    for (y, _), (_, end) in zip(at, rows):
+        parts += [arrow((159, y), (196, y)), text(204, y, end, "start")]
+    parts.append(text(8, 292, "Ctrl-C: 130, but while learning only the "
+                      "second one", "start", fill=SOFT))
+    return figure("statuses", "The course of a run", "Boxes from top to "
+                  "bottom, and the exit status that an arrow leads to: "
+                  + "; ".join([f"{name}, {end}" for name, end in rows])
+                  + ".", 306, parts)
+
+
+def growth(snapshots, chosen=(0, 50, 200, 1000)):
+    """What the model invents after some of the steps of training."""
+    shots = [shot for shot in snapshots if shot["step"] in chosen]
+    parts, lefts = [], (0, 148, 238, 324)
+    for left, shot in zip(lefts, shots):
+        title = "untrained" if shot["step"] == 0 else f"step {shot['step']}"
+        parts.append(text(left, 12, title, "start", fill=SOFT))
+        parts += [text(left, 42 + 24 * i, name, "start",
+                       font_family="var(--md-code-font-family, monospace)")
+                  for i, name in enumerate(shot["samples"])]
+    parts.append(line((0, 24), (WIDTH, 24), stroke_width=0.5))
+    return figure("growth", "From noise to names", "Five inventions of the "
+                  "model at each of four times. " + " ".join(
+                      [f"Step {shot['step']}: {', '.join(shot['samples'])}."
+                       for shot in shots]), 152, parts)

@@ -1,16 +1,18 @@
 """Draw figures as SVG that a Markdown page can include.
 
 A figure is 400 units wide and its text 14 units high, so that it is legible
-on a phone. Colours are the theme's own variables, which know light and dark,
-each with a fallback that is seen on both.
+on a phone. Ink and its softer shades are the theme's, which knows light and
+dark. Four colours have a meaning, the same in every figure and live part, and
+stand for nothing else; book.css sets them, and the fallbacks are seen on both.
 """
 WIDTH = 400
 INK = "currentColor"
 SOFT = "var(--md-default-fg-color--light, #808080)"
 FAINT = "var(--md-default-fg-color--lighter, #a0a0a0)"
-BLUE = "var(--md-typeset-a-color, #5b7bd8)"
-RED = "var(--md-code-hl-number-color, #d9503f)"
-GREEN = "var(--md-code-hl-string-color, #269a62)"
+VALUE = "var(--book-value, #3b82d0)"  # what is computed forward
+GRAD = "var(--book-grad, #d9623f)"  # what flows back
+HELD_OUT = "var(--book-held-out, #269a72)"
+BASELINE = "var(--book-baseline, #a86bc0)"
 
 
 def number(x):
@@ -30,7 +32,7 @@ def element(tag, content=None, **attrs):
     return f"<{start}/>" if content is None else f"<{start}>{content}</{tag}>"
 
 
-def figure(name, title, desc, height, parts, role="img"):
+def figure(name, title, desc, height, parts, role="img", **attrs):
     """A whole file. Its ids begin with name, to be unique in a page.
 
     With links in it, role has to be "group": who listens to a page hears an
@@ -43,7 +45,8 @@ def figure(name, title, desc, height, parts, role="img"):
         "svg", "\n" + "\n".join(lines) + "\n", xmlns="http://www.w3.org/2000/"
         "svg", role=role, aria_labelledby=ids, width=WIDTH * 1.2,
         viewBox=f"0 0 {WIDTH} {number(height)}", font_family="inherit",
-        font_size=14, fill=INK, style="max-width:100%;height:auto") + "\n"
+        font_size=14, fill=INK, style="max-width:100%;height:auto",
+        **attrs) + "\n"
 
 
 def text(x, y, content, anchor="middle", **attrs):

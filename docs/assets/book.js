@@ -1,0 +1,164 @@
+/* What the theme leaves to do: copied code that runs, places that a keyboard
+   reaches, names that a screen reader says. Nothing is fetched. */
+(() => {
+  "use strict";
+
+  const all = (selector) => [...document.querySelectorAll(selector)];
+
+  // Copying
+
+  const indented = (line) => /^\s/.test(line);
+
+  // A >>> session without its prompts and outputs. Python's own prompt wants a
+  // blank line where a block ends.
+  function typed(text) {
+    const lines = [];
+    let before = ""; // the prompt of the line before
+    for (const line of [...text.split("\n"), ""]) {
+      const [, prompt = "", code = ""] =
+        line.match(/^(>>>|\.\.\.)(?: (.*))?$/) || [];
+      if (before === "..." && prompt !== "..." && lines[lines.length - 1]) {
+        lines.push("");
+      }
+      before = prompt === ">>>" || before ? prompt : "";
+      if (before) lines.push(code);
+    }
+    return lines.join("\n") + "\n";
+  }
+
+  // Python's own prompt takes an empty line for the end of a block: those
+  // inside one get their indentation, and where it ends one is put.
+  function pasteable(text) {
+    const lines = text.trimEnd().split("\n");
+    const out = [];
+    let quoted = false; // inside a text in three quotes
+    let before = "";
+    lines.forEach((line, i) => {
+      if (!quoted && line.trim() === "") {
+        const next = lines.slice(i).find((one) => one.trim());
+        out.push(next.match(/^\s*/)[0]);
+        return;
+      }
+      const goesOn = /^([)\]}]|else\b|elif\b|except\b|finally\b)/.test(line);
+      if (!quoted && indented(before) && !indented(line) && !goesOn
+          && out[out.length - 1].trim()) {
+        out.push("");
+      }
+      out.push(line);
+      quoted = quoted !== (line.split('"""').length % 2 === 0);
+      before = line;
+    });
+    return out.join("\n") + (indented(before) ? "\n\n" : "\n");
+  }
+
+  function copied(code) {
+    const language = code.closest(".highlight").className;
+    return language.includes("language-pycon") ? typed(code.textContent)
+      : language.includes("language-python") ? pasteable(code.textContent)
+      : `${code.textContent.trim()}\n`;
+  }
+
+  // Before the theme's own listener, which takes this text if it is there.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-clipboard-target]");
+    const code = button
+      && document.querySelector(button.dataset.clipboardTarget);
+    if (code && code.closest(".highlight")) {
+      button.dataset.clipboardText = copied(code);
+    }
+  }, true);
+
+  // What is no program has no button: outputs, and parts of a class, which
+  // are indented or go on in an indented excerpt.
+  const excerpts = all(".highlighttable .code code");
+  const first = (code) => code && code.textContent.replace(/^\n+/, "");
+  excerpts.forEach((code, i) => {
+    if (indented(first(code)) || indented(first(excerpts[i + 1]) || "")) {
+      code.closest(".highlight").classList.add("no-copy");
+    }
+  });
+  all(".highlight:not(.language-pycon, .language-python, .language-bash)")
+    .forEach((block) => block.classList.add("no-copy"));
+
+  // Access
+
+  // Names for what the theme leaves without one.
+  const search = document.querySelector(".md-search");
+  if (search) search.setAttribute("aria-label", "Search");
+  new MutationObserver(() => {
+    for (const nav of all(".md-code__nav:not([role])")) {
+      nav.setAttribute("role", "none"); // a landmark for each block is too many
+    }
+  }).observe(document.body, { childList: true, subtree: true });
+
+  // What scrolls sideways can be reached by Tab.
+  const reachable = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      if (target.scrollWidth > target.clientWidth) {
+        target.tabIndex = 0;
+      } else {
+        target.removeAttribute("tabindex");
+      }
+    }
+  });
+  document.addEventListener("DOMContentLoaded", () => {
+    all(".md-typeset__scrollwrap, .highlight pre > code, .scrolls")
+      .forEach((place) => reachable.observe(place));
+  });
+
+  // On paper nothing is folded.
+  const unfolded = [];
+  window.addEventListener("beforeprint", () => {
+    for (const details of all("details:not([open])")) {
+      details.open = true;
+      unfolded.push(details);
+    }
+  });
+  window.addEventListener("afterprint", () => {
+    for (const details of unfolded.splice(0)) details.open = false;
+  });
+
+  // A formula stays on one line: no break beside its signs.
+  const formula = / ([=≈≠<>≤≥·×÷+−→]) (?=\S)/g;
+  const texts = document.createTreeWalker(
+    document.querySelector(".md-content") || document.body,
+    NodeFilter.SHOW_TEXT, (node) => (node.parentElement.closest(
+      "pre, code, svg, script, style, .live") ? NodeFilter.FILTER_REJECT
+      : NodeFilter.FILTER_ACCEPT));
+  while (texts.nextNode()) {
+    const node = texts.currentNode;
+    const kept = node.data.replace(/\n/g, " ").replace(formula, "\u00a0$1\u00a0");
+    if (kept.includes("\u00a0") && kept !== node.data) node.data = kept;
+  }
+
+  // Where we are in microgpt.py: the excerpt on the screen, and its place.
+  const strip = document.querySelector(".map-strip");
+  if (strip && excerpts.length) {
+    const parts = excerpts.map((code) => {
+      const ids = [...code.querySelectorAll(":scope > span[id]")]
+        .map((span) => Number(span.id.split("-").pop()));
+      return { code, first: ids[0], last: ids[ids.length - 1] };
+    });
+    const bar = strip.querySelector("nav > div");
+    const where = strip.querySelector("nav > p");
+    const total = Number(strip.firstElementChild.dataset.lines);
+    const mark = document.createElement("i");
+    bar.append(mark);
+    strip.hidden = false;
+    for (const cell of bar.querySelectorAll("a")) {
+      const [from, to] = [cell.dataset.first, cell.dataset.last].map(Number);
+      cell.classList.toggle("is-here",
+        parts.some(({ first, last }) => first <= to && last >= from));
+    }
+    const show = () => {
+      const passed = parts.filter(({ code }) =>
+        code.getBoundingClientRect().top < window.innerHeight / 2);
+      const { first, last } = passed[passed.length - 1] || parts[0];
+      mark.style.left = `${100 * (first - 1) / total}%`;
+      mark.style.width = `${100 * (last - first + 1) / total}%`;
+      where.textContent = `microgpt.py, lines ${first} to ${last} of ${total}`;
+    };
+    document.addEventListener("scroll", show, { passive: true });
+    show();
+  }
+})();
