@@ -154,7 +154,7 @@ def loss(losses, means, held_out, levels):
     parts = axes(x, y, range(0, n + 1, 250), range(1, top + 1),
                  "training step", "loss (nats a token)")
     thin = line(*[(x(i), y(v)) for i, v in enumerate(losses, 1)],
-                stroke_width="0.5")
+                stroke_width="0.5", stroke_opacity="0.6")
     # an svg inside cuts off the few steps above the top
     parts.append(element("svg", thin, x=0, y=36, width=WIDTH, height=240,
                          viewBox=f"0 36 {WIDTH} 240"))

@@ -24,7 +24,7 @@ sys.path.append(str(ROOT / "tests"))
 import figures
 import semantics
 import textbook
-from microgpt import Value, document_loss, flatten, softmax
+from microgpt import Tokenizer, Value, document_loss, flatten, softmax
 
 DATA = ROOT / "docs" / "data"
 ATTENTION_NAMES = ["maria", "emma", "oliver", "anna", "john", "elizabeth",
@@ -281,6 +281,9 @@ def drawings(before, run):
     drawn["graph-backward"] = figures.graph("graph-backward", nodes, True)
     shapes = {name: (len(w), len(w[0])) for name, w in run.params.items()}
     emma = [tokenizer.bos, *tokenizer.encode("emma"), tokenizer.bos]
+    few = Tokenizer(["emma", "ava"])
+    drawn["tokens"] = figures.tokens(["bos", *"emma", "bos"], [
+        str(i) for i in [few.bos, *few.encode("emma"), few.bos]])
     drawn["path"] = figures.path(shapes, CONFIG.n_head, emma[1], "e", 1)
     first = document_loss(CONFIG, before.params, tokenizer, "emma").data
     drawn["overview"] = figures.overview(
@@ -291,6 +294,8 @@ def drawings(before, run):
         [(shot["step"], shot["held_out"]) for shot in run.snapshots
          if shot["step"] != 1],
         baselines(run))
+    drawn["growth"] = figures.growth(run.snapshots)
+    drawn["statuses"] = figures.statuses()
     steps = trace(run, "maria")
     drawn["attention"] = figures.attention(
         ["bos", *"maria"], [[weights[head] for weights, _ in steps]
