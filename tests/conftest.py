@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import microgpt
+import program
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # users' Python keeps output back until it is flushed: so do the programs here
@@ -80,8 +81,9 @@ def run(docs):
     """Run the program in the folder that holds docs.txt."""
     def run(*args, **kwargs):
         return subprocess.run(
-            [sys.executable, microgpt.__file__, *args], capture_output=True,
-            encoding="utf-8", cwd=docs.parent, timeout=60, **kwargs)
+            [*program.COMMAND, *args], cwd=docs.parent,
+            **{"capture_output": True, "encoding": "utf-8", "timeout": 60,
+               **kwargs})
     return run
 
 
@@ -98,8 +100,8 @@ def out(run):
 @pytest.fixture
 def refused(run):
     """The one line on stderr with which the program turns a call down."""
-    def refused(*args):
-        done = run(*args)
+    def refused(*args, **kwargs):
+        done = run(*args, **kwargs)
         assert (done.returncode, done.stdout) == (2, "")
         assert re.fullmatch(r"microgpt: [^\n]+\n", done.stderr)
         assert done.stderr[:-1].isprintable()
