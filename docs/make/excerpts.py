@@ -11,12 +11,15 @@ In a page, a comment names what the fence below it shows:
     ```
 
 An excerpt is a part of the one reading of the file from top to bottom, and
-carries the file's line numbers. `<!-- cell: Autograd -->` is a whole cell to
-paste, without numbers, and `<!-- cell: all -->` is the file.
+carries the file's line numbers. Without numbers are `<!-- again: linear -->`,
+a piece that stands elsewhere in that reading too, `<!-- cell: Autograd -->`, a
+whole cell to paste, and `<!-- cell: all -->`, the file; likewise all pieces of
+other files, as in `<!-- excerpt docs/ladder.py: pair_counts -->`. The line
+range of a new fence may be anything: `--8<-- "microgpt.py:0:0"`.
 
 A name is a function, a class, `Class.member`, an assigned name, `docstring`,
-`imports`, or `guard` (the last `if`). Comments above it, and the `# %%` line
-of its cell, belong to it.
+`imports`, or `guard` (an `if`). Comments above it, and the `# %%` line of its
+cell, belong to it.
 """
 import argparse
 import ast
@@ -27,8 +30,8 @@ import sys
 DOCS = pathlib.Path(__file__).resolve().parent.parent
 SOURCE = DOCS.parent / "microgpt.py"
 FENCE = re.compile(
-    r"(?P<indent> *)<!-- (?P<kind>excerpt|cell): (?P<what>.+?) -->\n"
-    r" *```python(?P<attrs>.*)\n *--8<-- \"microgpt.py:\d+:\d+\"\n")
+    r"(?P<indent> *)<!-- (?P<kind>excerpt|again|cell)(?P<file> \S+)?: "
+    r"(?P<what>.+?) -->\n *```python(?P<attrs>.*)\n *--8<-- \"\S+\"\n")
 
 
 def names_of(node):
@@ -36,14 +39,15 @@ def names_of(node):
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
         return [node.name]
     if isinstance(node, ast.Assign):
-        return [target.id for target in node.targets]
+        return [name.id for target in node.targets
+                for name in ast.walk(target) if isinstance(name, ast.Name)]
     if isinstance(node, ast.AnnAssign):
         return [node.target.id]
     if isinstance(node, ast.Expr):
         return ["docstring"]
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return ["imports"]
-    return ["guard"]
+    return ["guard"] if isinstance(node, ast.If) else []
 
 
 def pieces(source):
@@ -85,24 +89,46 @@ def range_of(kind, what, source):
         return cells(source)[what]
     known = pieces(source)
     first, _, last = what.partition(" to ")
-    return known[first][0], known[last or first][1]
+    start, end = known[first][0], known[last or first][1]
+    if end < start:
+        raise KeyError(f"{last} stands above {first}")
+    return start, end
 
 
-def updated(page, source):
-    """The text of a page with every line range as the file has it."""
+def updated(page, unknown):
+    """The text of a page with every line range as its file has it; names that
+    no file has are added to unknown."""
     def fence(match):
+        file = (match["file"] or " microgpt.py")[1:]
         try:
+            source = (DOCS.parent / file).read_text(encoding="utf-8")
             first, last = range_of(match["kind"], match["what"], source)
-        except KeyError as error:
-            sys.exit(f"microgpt.py has no {error}, which a page wants to show")
+        except (KeyError, OSError) as error:
+            unknown.append(f"{file} has no {match['what']!r} ({error})")
+            return match[0]
         attrs = re.sub(r' ?linenums="\d+"', "", match["attrs"])
-        if match["kind"] == "excerpt":
+        if match["kind"] == "excerpt" and not match["file"]:
             attrs += f' linenums="{first}"'
-        indent = match["indent"]
-        return (f"{indent}<!-- {match['kind']}: {match['what']} -->\n"
-                f"{indent}```python{attrs}\n"
-                f'{indent}--8<-- "microgpt.py:{first}:{last}"\n')
+        comment = match[0].strip(" ").partition("\n")[0]
+        return "".join([f"{match['indent']}{line}\n" for line in (
+            comment, f"```python{attrs}", f'--8<-- "{file}:{first}:{last}"')])
     return FENCE.sub(fence, page)
+
+
+def make(check):
+    """Rewrite all pages, unless check -> names of the stale pages, and what
+    they want to show that is nowhere."""
+    stale, unknown = [], []
+    for path in sorted(DOCS.glob("*.md")):
+        page = path.read_text(encoding="utf-8")
+        missing = []
+        new = updated(page, missing)
+        unknown += [f"{path.name}: {what}" for what in missing]
+        if new != page:
+            stale.append(path.name)
+            if not check:
+                path.write_text(new, encoding="utf-8")
+    return stale, unknown
 
 
 def main():
@@ -110,18 +136,12 @@ def main():
     parser.add_argument("--check", action="store_true",
                         help="only say which pages are stale")
     check = parser.parse_args().check
-    source = SOURCE.read_text(encoding="utf-8")
-    stale = []
-    for path in sorted(DOCS.glob("*.md")):
-        page = path.read_text(encoding="utf-8")
-        new = updated(page, source)
-        if new != page:
-            stale.append(path.name)
-            if not check:
-                path.write_text(new, encoding="utf-8")
+    stale, unknown = make(check)
     if check and stale:
-        sys.exit("stale excerpts in " + ", ".join(stale)
-                 + ": run python docs/make/excerpts.py")
+        unknown.append("stale excerpts in " + ", ".join(stale)
+                       + ": run python docs/make/excerpts.py")
+    if unknown:
+        sys.exit("\n".join(unknown))
     print("rewritten:" if stale else "all excerpts are true", *stale)
 
 

@@ -4,12 +4,11 @@ list its definitions.
     python docs/make/map.py           write both
     python docs/make/map.py --check   say whether they are stale
 """
-import argparse
 import ast
 import html
-import sys
 
-from excerpts import DOCS, SOURCE, cells
+from excerpts import cells
+from made import SOURCE, script
 
 CELLS = {
     "top": ("one-page", "how to run it, the short names, imports"),
@@ -61,21 +60,10 @@ def definitions(source):
     return "\n".join(["<ul>", *rows, "</ul>", ""])
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Draw the map of the file.")
-    parser.add_argument("--check", action="store_true",
-                        help="only say whether it is stale")
-    check = parser.parse_args().check
-    source = SOURCE.read_text(encoding="utf-8")
-    for name, new in (("overrides/file-map.html", drawn(source)),
-                      ("data/definitions.md", definitions(source))):
-        path = DOCS / name
-        old = path.read_text(encoding="utf-8") if path.exists() else ""
-        if old != new:
-            if check:
-                sys.exit(f"{name} is stale: run python docs/make/map.py")
-            path.write_text(new, encoding="utf-8")
+def produce():
+    return {"overrides/file-map.html": drawn(SOURCE),
+            "data/definitions.md": definitions(SOURCE)}
 
 
 if __name__ == "__main__":
-    main()
+    script(produce, __doc__)

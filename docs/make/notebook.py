@@ -3,11 +3,10 @@
     python docs/make/notebook.py            write docs/microgpt.ipynb
     python docs/make/notebook.py --check    only say whether it is stale
 """
-import argparse
 import json
-import sys
 
-from excerpts import DOCS, SOURCE, cells
+from excerpts import cells
+from made import SOURCE, script
 
 
 def notebook(source):
@@ -27,17 +26,9 @@ def notebook(source):
             "language_info": {"name": "python"}}}, indent=1) + "\n"
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Make the notebook.")
-    parser.add_argument("--check", action="store_true")
-    path = DOCS / "microgpt.ipynb"
-    text = notebook(SOURCE.read_text(encoding="utf-8"))
-    if not parser.parse_args().check:
-        path.write_text(text, encoding="utf-8")
-    elif not path.exists() or path.read_text(encoding="utf-8") != text:
-        sys.exit("docs/microgpt.ipynb is stale: run "
-                 "python docs/make/notebook.py")
+def produce():
+    return {"microgpt.ipynb": notebook(SOURCE)}
 
 
 if __name__ == "__main__":
-    main()
+    script(produce, __doc__)

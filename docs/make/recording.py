@@ -1,16 +1,13 @@
-"""The recorded run, and what can be told about it with gpt's own functions."""
+"""The recorded run, and what the file's own functions tell about it."""
 import math
-import pathlib
 import random
-import sys
-from collections import Counter
 from unittest import mock
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
+from made import mean, rounded
 
+import ladder
 import microgpt
-from microgpt import Config, generate, gpt, softmax
+from microgpt import Config, Value, generate, gpt, softmax
 
 CONFIG = Config(holdout=0.1)
 PREFIXES = ["", "ma", "jo", "el"]  # whose next letter is shown
@@ -28,49 +25,20 @@ class Recorded(microgpt.Run):
         self.trained = []  # samples at the end
 
 
-def mean(numbers):
-    return sum(numbers) / len(numbers)
+def caches():
+    return [[[] for _ in range(CONFIG.n_layer)] for _ in range(2)]
 
 
-class Reader:
-    """gpt with the weights as they are now; it reads no prefix twice."""
+def logits_after(run, prefix):
+    """Logits of the token after the text prefix, as plain numbers."""
+    tokens = [run.tokenizer.bos, *run.tokenizer.encode(prefix)]
+    logits = gpt(CONFIG, run.params, tokens, *caches())[-1]
+    return [v.data for v in logits]
 
-    def __init__(self, run):
-        self.run, self.tokenizer = run, run.tokenizer
-        self.known = {(): ([], [[]] * CONFIG.n_layer, [[]] * CONFIG.n_layer)}
 
-    def read(self, tokens):
-        """Logits after tokens, then their keys and values."""
-        if tokens not in self.known:
-            _, *caches = self.read(tokens[:-1])
-            caches = [[list(layer) for layer in cache] for cache in caches]
-            logits = gpt(CONFIG, self.run.params, tokens[-1], len(tokens) - 1,
-                         *caches)
-            self.known[tokens] = (logits, *caches)
-        return self.known[tokens]
-
-    def logits(self, prefix):
-        """Logits of the token after the text prefix, as plain numbers."""
-        tokens = (self.tokenizer.bos, *self.tokenizer.encode(prefix))
-        return [v.data for v in self.read(tokens)[0]]
-
-    def loss(self, doc):
-        """What document_loss computes."""
-        losses = []
-        for i, (_, target) in enumerate(pairs(self.tokenizer, doc)):
-            losses.append(-math.log(softmax(self.logits(doc[:i]))[target]))
-        return mean(losses)
-
-    def invent(self, rng):
-        """What generate returns."""
-        text, size = "", self.tokenizer.vocab_size
-        for _ in range(CONFIG.block_size):
-            probs = softmax(self.logits(text), CONFIG.temperature)
-            [token] = rng.choices(range(size), weights=probs)
-            if token == self.tokenizer.bos:
-                break
-            text += self.tokenizer.decode([token])
-        return text
+def probabilities(logits, temperature=1.0):
+    """softmax of plain numbers."""
+    return [p.data for p in softmax([Value(x / temperature) for x in logits])]
 
 
 def sample(run, count, rng):
@@ -78,23 +46,12 @@ def sample(run, count, rng):
             for _ in range(count)]
 
 
-def rounded(numbers, digits):
-    return [round(x, digits) for x in numbers]
-
-
-def pairs(tokenizer, doc):
-    """(token, next token) of doc, as many as document_loss looks at."""
-    tokens = [tokenizer.bos, *tokenizer.encode(doc), tokenizer.bos]
-    return list(zip(tokens, tokens[1:]))[:CONFIG.block_size]
-
-
 def snapshot(run, step):
-    reader = Reader(run)
     run.snapshots.append({
         "step": step,
-        "held_out": mean([reader.loss(doc) for doc in run.held_out]),
-        "samples": sample(run, 5, random.Random(CONFIG.seed)),
-        "next": {prefix: rounded(softmax(reader.logits(prefix)), 3)
+        "held_out": ladder.held_out_loss(run),
+        "samples": sample(run, 10, random.Random(CONFIG.seed)),
+        "next": {prefix: rounded(probabilities(logits_after(run, prefix)), 3)
                  for prefix in PREFIXES}})
 
 
@@ -138,39 +95,41 @@ def adam_steps(run):
 
 def baselines(run):
     """Held-out loss of guessing by nothing, by letter and by letter pair."""
-    seen = [pair for doc in run.docs
-            for pair in pairs(run.tokenizer, doc)]
-    size = run.tokenizer.vocab_size
-    after, before = [Counter(column) for column in zip(*seen)][::-1]
-    both = Counter(seen)
-    models = {
-        "uniform": lambda a, b: 1 / size,
-        "unigram": lambda a, b: after[b] / len(seen),
-        "bigram": lambda a, b: (both[a, b] + 1) / (before[a] + size)}
-    return {name: mean([mean([-math.log(model(*pair))
-                              for pair in pairs(run.tokenizer, doc)])
-                        for doc in run.held_out])
-            for name, model in models.items()}
+    return {"uniform": math.log(run.tokenizer.vocab_size),
+            "unigram": ladder.loss_of(ladder.letter_counts(run), run),
+            "bigram": ladder.loss_of(ladder.pair_counts(run), run)}
 
 # %% Attention and neurons, made visible
 
 
 def trace(run, text):
     """What gpt makes of each token of text: (weights [n_head][<= n], logits)."""
-    seen, steps, caches = [], [], ([[]], [[]])
-    plain = microgpt.attention
+    seen = []
 
-    def attention(q, keys, values):
-        out = plain(q, keys, values)
-        seen.append(out[0]._local_grads[len(keys):])  # the slopes in values
-        return out
+    def spy(scores):
+        weights = softmax(scores)
+        seen.append([v.data for v in weights])
+        return weights
 
     tokens = [run.tokenizer.bos, *run.tokenizer.encode(text)]
-    with mock.patch.object(microgpt, "attention", attention):
-        for pos_id, token_id in enumerate(tokens):
-            logits = gpt(CONFIG, run.params, token_id, pos_id, *caches)
-            steps.append((seen[-CONFIG.n_head:], [v.data for v in logits]))
-    return steps
+    with mock.patch.object(microgpt, "softmax", spy):
+        logits = gpt(CONFIG, run.params, tokens, *caches())
+    heads = CONFIG.n_head  # of the one layer: attention takes token by token
+    return [(seen[heads * i:heads * (i + 1)], [v.data for v in row])
+            for i, row in enumerate(logits)]
+
+
+def heads(run):
+    """[n_head + 1] of {part: mean weight on it} by a head for the letters of
+    held-out names from the third on, and last if all tokens had the same."""
+    parts = ("bos", "the rest", "the letter before", "itself")
+    found = [[] for _ in range(CONFIG.n_head + 1)]
+    for doc in run.held_out:
+        for n, (weights, _) in enumerate(trace(run, doc), 1):
+            if n > 3:  # bos, a rest, a letter before and the letter itself
+                for shares, w in zip(found, [*weights, [1 / n] * n]):
+                    shares.append((w[0], sum(w[1:-2]), w[-2], w[-1]))
+    return [dict(zip(parts, map(mean, zip(*shares)))) for shares in found]
 
 
 def neurons_on(run):
@@ -180,12 +139,11 @@ def neurons_on(run):
     def linear(x, w):
         out = plain(x, w)
         if w is run.params["layer0.mlp_fc1"]:
-            on.extend([h.data > 0.0 for h in out])
+            on.extend([h.data > 0.0 for row in out for h in row])
         return out
 
     with mock.patch.object(microgpt, "linear", linear):
-        for doc in run.held_out:
-            microgpt.document_loss(CONFIG, run.params, run.tokenizer, doc)
+        ladder.held_out_loss(run)
     return mean(on)
 
 # %% Embeddings in two dimensions

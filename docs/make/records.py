@@ -1,32 +1,26 @@
-"""Write what the book shows, from seeded runs, into docs/data.
+"""Write what the book shows of one seeded run into docs/data.
 
     python docs/make/records.py            run, and write every file
     python docs/make/records.py --check    run, and name the files that differ
-
-Numbers may differ in their last digits from one Python to another: --check
-takes those within a millionth for equal, and compares all else exactly.
 """
-import argparse
 import gc
 import json
 import math
 import random
-import re
-import sys
 from collections import namedtuple
+from unittest import mock
 
-from recording import (CONFIG, PREFIXES, ROOT, Reader, Recorded, adam_steps,
-                       baselines, letters, mean, neurons_on, record, rounded,
-                       running_mean, sample, trace)
-
-sys.path.append(str(ROOT / "tests"))
+from made import mean, rounded, script, table
+from recording import (CONFIG, PREFIXES, Recorded, adam_steps, baselines,
+                       heads, letters, logits_after, neurons_on, probabilities,
+                       record, running_mean, sample, trace)
 
 import figures
 import semantics
 import textbook
-from microgpt import Tokenizer, Value, document_loss, flatten, softmax
+from microgpt import Tokenizer, Value, document_loss, flatten
 
-DATA = ROOT / "docs" / "data"
+AGES = 0, 50, 250, 1000  # steps after which samples are shown
 ATTENTION_NAMES = ["maria", "emma", "oliver", "anna", "john", "elizabeth",
                    "michelle", "christopher"]
 
@@ -51,11 +45,13 @@ def graph_order(root):
 
 
 def graph_size(loss):
-    """Nodes, edges, and nodes on the longest way from loss to a leaf."""
+    """Nodes, those among them that are no leaves, edges, and nodes on the
+    longest way from loss to a leaf."""
     depth = {}
     for v in graph_order(loss):
         depth[v] = 1 + max([depth[child] for child in v._children], default=0)
-    return len(depth), sum([len(v._children) for v in depth]), depth[loss]
+    return (len(depth), sum([v._children != () for v in depth]),
+            sum([len(v._children) for v in depth]), depth[loss])
 
 
 def small_expression():
@@ -130,7 +126,7 @@ def names_of_tokens(run):
 
 def likely(run, logits, count=6):
     """The count likeliest next tokens: -> [count] of [token, probability]."""
-    probs = zip(names_of_tokens(run), rounded(softmax(logits), 4))
+    probs = zip(names_of_tokens(run), rounded(probabilities(logits), 4))
     return sorted(probs, key=lambda pair: -pair[1])[:count]
 
 
@@ -151,17 +147,17 @@ def live_training(run):
     return {"tokens": names_of_tokens(run), "prefixes": PREFIXES,
             "loss": [(step, round(loss, 4))
                      for step, loss in running_mean(run.losses)],
-            "snapshots": [{**shot, "held_out": round(shot["held_out"], 4)}
+            "snapshots": [{**shot, "held_out": round(shot["held_out"], 4),
+                           "samples": shot["samples"][:5]}
                           for shot in run.snapshots if shot["step"] != 1]}
 
 
 def live_temperature(run):
     """Logits to try temperatures on, and what softmax makes of them."""
-    reader = Reader(run)
-    logits = {text: reader.logits(text) for text in [*PREFIXES, "chri"]}
+    logits = {text: logits_after(run, text) for text in [*PREFIXES, "chri"]}
     return {"tokens": names_of_tokens(run), "prefixes": [
         {"prefix": prefix, "logits": values,
-         "probs": {f"{t:g}": softmax(values, t)
+         "probs": {f"{t:g}": probabilities(values, t)
                    for t in (0.2, 0.5, 1.0, 2.0)}}
         for prefix, values in logits.items()]}
 
@@ -179,15 +175,6 @@ ROLES = {
     "layer0.mlp_fc2": "what those features add to the token"}
 
 
-def table(head, rows):
-    """A Markdown table; the columns of numbers stand to the right."""
-    rule = ["---:" if type(cell) in (int, float) else "---"
-            for cell in rows[-1]]
-    cells = [[f"{c:,}" if type(c) is int else f"{c:.4f}" if type(c) is float
-              else c for c in row] for row in (head, rule, *rows)]
-    return "".join([f"| {' | '.join(row)} |\n" for row in cells])
-
-
 def matrices(params):
     rows = [(f"`{name}`", f"{len(w)} × {len(w[0])}", ROLES[name],
              len(w) * len(w[0])) for name, w in params.items()]
@@ -195,20 +182,59 @@ def matrices(params):
     return table(("matrix", "shape", "what it does", "weights"), rows)
 
 
+def made_by(work):
+    """How many Values work() makes: of others, and constants."""
+    made, plain = [], Value.__init__
+
+    def spy(self, data, children=(), local_grads=()):
+        made.append(children != ())
+        plain(self, data, children, local_grads)
+
+    with mock.patch.object(Value, "__init__", spy):
+        work()
+    return sum(made), len(made) - sum(made)
+
+
 def graph_measures(run, name):
     """Sizes of the graph of name's loss, here and in the textbook's form."""
-    fused = document_loss(CONFIG, run.params, run.tokenizer, name)
+    def here():
+        return document_loss(CONFIG, run.params, run.tokenizer, name)
+
     params = {key: [[textbook.Value(w.data) for w in row] for row in matrix]
               for key, matrix in run.params.items()}
     bos = run.tokenizer.bos
     plain, _ = textbook.document_loss(
         CONFIG, params, [bos, *run.tokenizer.encode(name), bos])
-    return [(f"{kind}_{what}_{name}", f"{what} of the graph of {name}{form}",
-             size)
-            for kind, form, loss in (("graph", "", fused), (
-                "textbook", ", each product and sum a node", plain))
-            for what, size in zip(("nodes", "edges", "depth"),
-                                  graph_size(loss))]
+    made, constants = made_by(here)
+    sizes = [(f"{kind}_{what}_{name}", label.format(name) + form, size)
+             for kind, form, loss in (("graph", "", here()), (
+                 "textbook", ", each product and sum a node", plain))
+             for (what, label), size in zip((
+                 ("nodes", "nodes of the graph of {}"),
+                 ("inner", "the same without its leaves"),
+                 ("edges", "edges of the graph of {}"),
+                 ("depth", "depth of the graph of {}")), graph_size(loss))]
+    return [*sizes,
+            (f"made_{name}", f"Values that a step with {name} makes of others",
+             made),
+            (f"constants_{name}", "constants that it makes besides",
+             constants)]
+
+
+def heads_table(shares):
+    """A row for each head, and one for a head that looks evenly."""
+    rows = [(f"head {i}", *[f"{share:.2f}" for share in shares[i - 1].values()])
+            for i in range(1, len(shares))]
+    rows.append(("evenly", *[f"{share:.2f}" for share in shares[-1].values()]))
+    return table(("weight on", *shares[0]), rows)
+
+
+def ages(run):
+    """What the model invents after some steps, from the same dice."""
+    return table(("after step", "held-out loss", "ten samples"), [
+        (str(shot["step"]), f"{shot['held_out']:.2f}",
+         ", ".join(shot["samples"]))
+        for shot in run.snapshots if shot["step"] in AGES])
 
 
 def measures(before, run):
@@ -216,8 +242,7 @@ def measures(before, run):
     docs = run.docs + run.held_out
     longest = max(docs, key=len)
     levels = baselines(run)
-    reader, rng = Reader(run), random.Random(CONFIG.seed)
-    invented = [reader.invent(rng) for _ in range(1000)]
+    invented = sample(run, 1000, random.Random(CONFIG.seed))
     known, kept = set(run.docs), set(run.held_out)
     new = [name for name in invented if name not in known | kept]
     final = run.snapshots[-1]["held_out"]
@@ -259,7 +284,8 @@ def measures(before, run):
          neurons_on(before)),
         ("neurons_on_after", "the same after training", neurons_on(run)),
         *graph_measures(before, "emma"),
-        *graph_measures(before, longest)[2::3]]
+        *[row for row in graph_measures(before, longest)
+          if row[0].endswith(f"_depth_{longest}")]]
 
 # %% Files
 
@@ -302,16 +328,17 @@ def drawings(before, run):
                             for head in range(CONFIG.n_head)])
     drawn["embeddings"] = figures.embeddings(tokenizer.chars, {
         "before training": letters(before), "after training": letters(run)})
-    logits = Reader(run).logits("ma")
+    logits = logits_after(run, "ma")
     drawn["temperature"] = figures.temperature(
         "ma", [*tokenizer.chars, "·"],
-        {t: softmax(logits, t) for t in (0.5, 1.0, 2.0)})
+        {t: probabilities(logits, t) for t in (0.5, 1.0, 2.0)})
     drawn["adam"] = figures.adam(*adam_steps(run))
     return drawn
 
 
 def produce():
-    """{file name: text} of everything, from scratch."""
+    """{path below docs: text} of everything, from scratch."""
+    gc.disable()  # as in train: graphs are freed without it
     before, run = Recorded(), record()
     untrained = sample(before, 10, before.rng)
     run.trained = sample(run, 10, run.rng)
@@ -322,10 +349,14 @@ def produce():
         files[f"{name}.txt"] = "".join([
             f"sample {i:2d}: {text}\n" for i, text in enumerate(samples, 1)])
     files["steps.txt"] = progress(run)
+    files["ages.md"] = ages(run)
     files["measures.md"] = table(("what", "measured"), [
         (label, value) for _, label, value in numbers])
     files["measures.json"] = json.dumps(
         {key: value for key, _, value in numbers}, indent=1) + "\n"
+    shares = heads(run)
+    files["heads.json"] = json.dumps(shares, indent=1) + "\n"
+    files["heads.md"] = heads_table(shares)
     for name, data in (
             ("backward", live_backward()), ("training", live_training(run)),
             ("attention", live_attention(before, run)),
@@ -334,38 +365,9 @@ def produce():
             data, separators=(",", ":")) + "\n"
     files["semantics.md"] = semantics.markdown()
     files["differences.md"] = semantics.differences()
-    return files
-
-
-NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
-
-
-def same(old, new):
-    """Whether two texts differ in nothing but the last digits of numbers."""
-    return (NUMBER.split(old) == NUMBER.split(new) and all([
-        math.isclose(float(a), float(b), rel_tol=1e-6)
-        for a, b in zip(NUMBER.findall(old), NUMBER.findall(new))]))
-
-
-def main():
-    parser = argparse.ArgumentParser(description="Write what the book shows.")
-    parser.add_argument("--check", action="store_true",
-                        help="only say which files are stale")
-    check = parser.parse_args().check
-    gc.disable()  # as in train: graphs are freed without it
-    stale = []
-    for name, text in produce().items():
-        path = DATA / name
-        old = path.read_text(encoding="utf-8") if path.exists() else ""
-        if not same(old, text):
-            stale.append(name)
-            if not check:
-                path.write_bytes(text.encode())
-    if check and stale:
-        sys.exit("stale in docs/data: " + ", ".join(stale)
-                 + "; run python docs/make/records.py")
-    print("written:" if stale else "all of docs/data is true", *stale)
+    gc.enable()
+    return {f"data/{name}": text for name, text in files.items()}
 
 
 if __name__ == "__main__":
-    main()
+    script(produce, __doc__)
