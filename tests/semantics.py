@@ -14,11 +14,13 @@ from typing import NamedTuple
 # how a result or a slope can differ from PyTorch's or from calculus, and why
 KINDS = {
     "zero division":
-        "Division by zero is an error at once, not an inf that turns into nan.",
+        "Division by zero is an error at once, not an inf that turns into "
+        "nan.",
     "infinite slope":
         "The slope is infinite there: an error, not an inf that spreads.",
     "complex power":
-        "A negative number has no real root of that kind: an error, not nan.",
+        "A fractional power of a negative number is complex, and pow knows no "
+        "cube roots: an error, not nan.",
     "logarithm":
         "Not defined there: an error, not -inf or nan.",
     "too large":
@@ -31,35 +33,35 @@ KINDS = {
         "A zero gradient is not passed on, so it cannot meet an infinite "
         "slope.",
     "zero slope":
-        "Every slope is multiplied, and 0 * inf is nan; PyTorch puts 0 there "
+        "Every slope is multiplied, and `0 * inf` is nan; PyTorch puts 0 there "
         "without a product.",
     "root of -inf":
-        "C's pow makes inf or 0 of a broken power of -inf; PyTorch takes square "
-        "roots for some of them, and gets nan.",
+        "Pow makes inf or 0 of a fractional power of -inf; PyTorch takes "
+        "square roots for some of them, and gets nan.",
     "division":
-        "x / y is x * y ** -1, so that a quotient needs no slopes of its own; "
-        "y ** -1 and its slope, -1 / y ** 2, leave the range of floats before "
-        "the quotient does.",
+        "`x / y` is `x * y ** -1`, so that a quotient needs no slopes of its "
+        "own; `y ** -1` and its slope, `-y ** -2`, leave the range of floats "
+        "before the quotient does.",
     "power":
-        "The slope, n times x ** (n - 1), is rounded twice, and the power can "
-        "leave the range of floats where the product would not.",
+        "The slope, n times `x ** (n - 1)`, is rounded twice, and the power "
+        "can leave the range of floats where the product would not.",
     "square":
-        "PyTorch takes x ** -2 as 1 / (x * x), and x * x leaves the range of "
-        "floats first.",
+        "PyTorch takes `x ** -2` as `1 / (x * x)`, and `x * x` leaves the "
+        "range of floats first.",
     "reciprocal":
-        "The logarithm keeps its slope, 1 / x, which is inf for the smallest "
+        "The logarithm keeps its slope, `1 / x`, which is inf for the smallest "
         "numbers; PyTorch divides the gradient by x.",
     "several roundings":
-        "A dot product is rounded after each step, and a product can leave the "
-        "range of floats though the sum would not.",
+        "A dot product is rounded after each step, and a product can leave "
+        "the range of floats though the sum would not.",
     "huge exponent":
-        "Beyond 2 ** 53, n - 1 is n for floats; PyTorch computes the same.",
+        "Beyond `2 ** 53`, `n - 1` is n for floats, in PyTorch too.",
 }
 # of all differences
 REASONS = {
     **KINDS,
     "whole zero":
-        "Minus the whole number 0 is 0, not -0.0: x - 0 is x + 0.",
+        "Minus the whole number 0 is 0, not -0.0: `x - 0` is `x + 0`.",
     "one number":
         "A Value is one number, a tensor an array of any shape.",
     "copy":
@@ -192,15 +194,21 @@ GROUPS = {
     Case("2.0", "x / math.nan", "nan, nan"),
     Case("1e-200", "1 / x", "OverflowError", torch="1e+200, -inf",
          why="slope too large"),
-    Case("1e170", "Value(1e300) / x", "1e+130, 0.0", torch="1e+130, -1e-40", why="division",
+    Case("1e170", "Value(1e300) / x", "1e+130, 0.0",
+         torch="1e+130, -1e-40", why="division",
          torch_source="torch.tensor(1e300, dtype=x.dtype) / x"),
-    Case("2e-300", "Value(1e-300) / x", "OverflowError", torch="0.5, -2.4999999999999998e+299", why="division",
+    Case("2e-300", "Value(1e-300) / x", "OverflowError",
+         torch="0.5, -2.4999999999999998e+299", why="division",
          torch_source="torch.tensor(1e-300, dtype=x.dtype) / x"),
-    Case("1e-200", "Value(0.0) / x", "OverflowError", torch="0.0, -0.0", why="division",
+    Case("1e-200", "Value(0.0) / x", "OverflowError",
+         torch="0.0, -0.0", why="division",
          torch_source="torch.tensor(0.0, dtype=x.dtype) / x"),
-    Case("1e308", "x / 1e308", "0.9999999999999999, 1e-308", torch="1.0, 1e-308", why="division"),
-    Case("1.5e308", "x / 1.7e308", "0.8823529411764709, 5.88235294117647e-309", torch="0.8823529411764707, 5.88235294117647e-309", why="division"),
-    Case("1e200", "Value(math.inf) / x", "inf, nan", torch="inf, -inf", why="division",
+    Case("1e308", "x / 1e308", "0.9999999999999999, 1e-308",
+         torch="1.0, 1e-308", why="division"),
+    Case("1.5e308", "x / 1.7e308", "0.8823529411764709, 5.88235294117647e-309",
+         torch="0.8823529411764707, 5.88235294117647e-309", why="division"),
+    Case("1e200", "Value(math.inf) / x", "inf, nan",
+         torch="inf, -inf", why="division",
          torch_source="torch.tensor(math.inf, dtype=x.dtype) / x"),
     Case("2.0", "x / '3'", "TypeError"),
     Case("2.0", "'3' / x", "TypeError"),
@@ -242,14 +250,19 @@ GROUPS = {
     Case("1e-200", "x ** -1", "OverflowError", torch="1e+200, -inf",
          why="slope too large"),
     Case("2.0", "x ** 10 ** 400", "OverflowError"),
-    Case("-math.inf", "x ** 0.5", "inf, 0.0", torch="nan, nan", why="root of -inf"),
-    Case("-math.inf", "x ** -0.5", "0.0, 0.0", torch="nan, -0.0", why="root of -inf"),
-    Case("-math.inf", "x ** 1.5", "inf, inf", torch="inf, nan", why="root of -inf"),
+    Case("-math.inf", "x ** 0.5", "inf, 0.0",
+         torch="nan, nan", why="root of -inf"),
+    Case("-math.inf", "x ** -0.5", "0.0, 0.0",
+         torch="nan, -0.0", why="root of -inf"),
+    Case("-math.inf", "x ** 1.5", "inf, inf",
+         torch="inf, nan", why="root of -inf"),
     Case("-math.inf", "x ** 2.5", "inf, inf"),
     Case("-math.inf", "x ** (1 / 3)", "inf, 0.0"),
-    Case("1e-309", "x ** 0.001", "OverflowError", torch="0.49090787615260306, inf", why="power"),
+    Case("1e-309", "x ** 0.001", "OverflowError",
+         torch="0.49090787615260306, inf", why="power"),
     Case("1e160", "x ** -2", "1e-320, 0.0", torch="0.0, -0.0", why="square"),
-    Case("1e160", "x ** -1", "1e-160, -1e-320", torch="1e-160, -0.0", why="square"),
+    Case("1e160", "x ** -1", "1e-160, -1e-320",
+         torch="1e-160, -0.0", why="square"),
     Case("3.0", "x ** x", "TypeError", torch="27.0, 56.66253179403897",
          why="exponent"),
     Case("3.0", "2 ** x", "TypeError", torch="8.0, 5.545177444479562",
@@ -264,7 +277,8 @@ GROUPS = {
     Case("0.0", "x.log()", "ValueError", torch="-inf, inf", why="logarithm"),
     Case("-1.0", "x.log()", "ValueError", torch="nan, -1.0", why="logarithm"),
     Case("1e-310", "x.log()", "-713.8013788281542, inf"),
-    Case("1e-310", "x.log() * 1e-300", "-7.138013788281542e-298, inf", torch="-7.138013788281542e-298, 10000000000.00003", why="reciprocal"),
+    Case("1e-310", "x.log() * 1e-300", "-7.138013788281542e-298, inf",
+         torch="-7.138013788281542e-298, 10000000000.00003", why="reciprocal"),
     Case("math.inf", "x.log()", "inf, 0.0"),
     Case("-math.inf", "x.log()", "ValueError", torch="nan, -0.0",
          why="logarithm"),
@@ -297,8 +311,10 @@ GROUPS = {
     Case("-1.0", "(x * math.inf).relu()", "0.0, 0.0", torch="0.0, nan",
          why="zero gradient"),
     Case("-1.0", "(x * 1e308 * 10).relu()", "0.0, 0.0"),
-    Case("-1.0", "x.relu() * math.inf", "nan, nan", torch="nan, 0.0", why="zero slope"),
-    Case("2.0", "x ** 0 * math.inf", "inf, nan", torch="inf, 0.0", why="zero slope"),
+    Case("-1.0", "x.relu() * math.inf", "nan, nan",
+         torch="nan, 0.0", why="zero slope"),
+    Case("2.0", "x ** 0 * math.inf", "inf, nan",
+         torch="inf, 0.0", why="zero slope"),
     Case("2.0", "x.relu() * math.inf", "inf, inf"),
     Case("2.0", "x * math.inf * 0", "nan, 0.0", torch="nan, nan",
          why="zero gradient"),
