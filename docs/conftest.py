@@ -3,6 +3,8 @@ import pytest
 
 import microgpt
 
+collect_ignore = ["microgpt_torch.py"]  # it needs torch, and has no examples
+
 
 @pytest.fixture(autouse=True)
 def start_from_microgpt(doctest_namespace):
