@@ -13,7 +13,7 @@ import multiprocessing
 import types
 from collections import namedtuple
 
-from made import SOURCE, mean, script, span, table
+from made import SOURCE, mean, script, span, table, verdict
 
 SEEDS = range(42, 52)
 SEARCH_SEEDS = range(1, 4)  # others, so that a rate isn't chosen by the result
@@ -144,11 +144,10 @@ def markdown(found):
     rows = []
     for label, losses in others:
         worse = [b - a for a, b in zip(full[1], losses)]
-        same = (min(worse) > 0) - (max(worse) < 0)
         rows.append((-mean(worse), (
             label, f"{mean(losses):.3f}", span(losses),
             f"{mean(worse):+.3f}".replace("-", "−"), span(worse, "+"),
-            ("better every time", "no: noise", "worse every time")[same + 1])))
+            verdict(worse))))
     rows = [row for _, row in sorted(rows)]
     whole = full[0], f"{mean(full[1]):.3f}", span(full[1]), "", "", ""
     return table(("variant", "loss", "range", "difference", "its range",

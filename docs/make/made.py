@@ -29,6 +29,13 @@ def span(numbers, sign=""):
             ).replace("-", "−")
 
 
+def verdict(differences):
+    """Whether losses differ beyond the noise: by the same sign every time."""
+    if min(differences) > 0:
+        return "yes, worse"
+    return "yes, better" if max(differences) < 0 else "no"
+
+
 def table(head, rows):
     """A Markdown table; the columns of numbers stand to the right."""
     rule = ["---:" if type(cell) in (int, float) or re.fullmatch(
