@@ -406,6 +406,125 @@ def test_what_python_would_not_load_is_refused(tmp_path):
         catch (error) { return error.message }""", json.dumps(good)) == (
         "'model.json' can only go on with the FILE that it was trained on")
 
+# %% An expression of one's own
+
+
+LETTERS = {"a": 2.0, "b": -0.75, "x": 0.0, "long_name": 1.5}
+
+
+def worked_out(texts, letters=LETTERS):
+    """[value, {letter: slope}], or the message, of each by expression.js."""
+    return javascript("""
+        const { story } = require(data.file);
+        return data.texts.map((text) => {
+          try {
+            const { value, slopes } = story(text, data.letters);
+            return [m.repr(value, true), Object.entries(slopes).map(
+              ([name, slope]) => [name, m.repr(slope, true)])];
+          } catch (error) { return error.message; }
+        });""", dict(file=str(JAVASCRIPT.parent / "expression.js"), texts=texts,
+                     letters=letters))
+
+
+def by_python(text, letters=LETTERS):
+    """The same by Python and Value; the error where there is one."""
+    values = {name: microgpt.Value(x) for name, x in letters.items()}
+    try:
+        out = eval(text, {"__builtins__": {}}, dict(values))
+        if not isinstance(out, microgpt.Value):
+            return TypeError("a number")
+        out.backward()
+    except Exception as error:
+        return error
+    return out.data, {name: v.grad for name, v in values.items()}
+
+
+def expression(rng, depth=0):
+    """A random expression, not too deep."""
+    def part():
+        return expression(rng, depth + 1)
+
+    kind = rng.choice(["leaf"] * (1 + 2 * depth) + ["binary"] * 6 + [
+        "minus", "power", "call", "call", "brackets"])
+    if kind == "leaf" or depth > 5:
+        return rng.choice([*LETTERS, *LETTERS, "2", "0.5", "3.", ".25", "1e-1", "0"])
+    if kind == "binary":
+        return f"{part()}{rng.choice(['+', '-', ' * ', '*', '/', ' / '])}{part()}"
+    if kind == "minus":
+        return f"-{part()}"
+    if kind == "power":
+        n = rng.choice(["2", "3", "-1", "0", "0.5", "-2**2", "2**-1", "(1-3)"])
+        return f"{rng.choice([*LETTERS, f'({part()})'])}**{n}"
+    if kind == "call":
+        return f"({part()}).{rng.choice(['log', 'exp', 'relu'])}()"
+    return f"({part()})"
+
+
+@with_node
+def test_random_expressions_are_worked_out_as_by_python():
+    rng = random.Random(14)
+    texts = [expression(rng) for _ in range(1500)]
+    texts += ["-a**3", "a**-1", "2*-a", "--a", "a - -b", "a**2**0.5", "2**3**2*a",
+              "-2**2*a", "a.exp().log()", "a/b/a", "a-b-a", "2/a", "2-a", "2+a*3",
+              "( a\t* b+a ).relu ( )", "a*a", "long_name", "a**(2)", "a**-(-2)"]
+    good = bad = 0
+    for text, found in zip(texts, worked_out(texts)):
+        expected = by_python(text)
+        if isinstance(expected, Exception):
+            bad += 1
+            assert isinstance(found, str), (text, expected, found)
+            if isinstance(expected, (ValueError, OverflowError)):
+                kind = str(expected)
+                assert found.endswith(("math domain error", "math range error"))
+                assert found.endswith(kind) or not kind.startswith("math"), text
+            if isinstance(expected, ZeroDivisionError):
+                assert "division by zero" in found or "is no number" in found, text
+            continue
+        if isinstance(found, str):
+            assert "too many to draw" in found, (text, found)
+            continue
+        good += 1
+        value, slopes = expected
+        close = dict(rel=1e-9, abs=1e-12, nan_ok=True)
+        assert float(found[0]) == pytest.approx(value, **close), text
+        for name, slope in found[1]:
+            assert float(slope) == pytest.approx(slopes[name], **close), text
+        assert {name for name, _ in found[1]} == {
+            name for name in LETTERS if re.search(rf"\b{name}\b", text)}
+    assert good > 700 and bad > 100, (good, bad)
+
+
+@with_node
+def test_a_wrong_expression_gets_one_clear_line():
+    wrong = {
+        "": "the expression ends, where a number, a letter or “(” is due",
+        "a +": "the expression ends after “+”, where a number, a letter or “(” is due",
+        "(a*b": "the expression ends after “b”, where an operator or “)” is due",
+        "a)": "“)” stands after “a”, where an operator is due",
+        "2a": "“a” stands after “2”, where an operator is due",
+        "a * * b": "“*” stands after “*”, where a number, a letter or “(” is due",
+        "a % b": "“%” has no meaning here",
+        "a.sqrt()": "“sqrt” stands after “.”, where log(), exp() or relu() is due",
+        "a.log": "the expression ends after “log”, where “(” is due",
+        "a.log(2)": "“2” stands after “(”, where “)” is due",
+        "2 + 3": "there is no letter in it: it is a number, not a Value",
+        "(2).exp() * a": "2.0 is a number, and has no .exp()",
+        "a ** b": "an exponent must be a number, without letters",
+        "2 ** a": "an exponent must be a number, without letters",
+        "+a": "a Value has no + of its own: leave it out",
+        "a / x": "2.0 / 0.0: math domain error",
+        "1 / 0 * a": "1.0 / 0.0: division by zero",
+        "b.log()": "(-0.75).log(): math domain error",
+        "b ** 0.5": "-0.75 ** 0.5: math domain error",
+        "(1000 * a).exp()": "(2000.0).exp(): math range error",
+        "a" + " + a" * 40: "41 nodes are more than 40: too many to draw",
+    }
+    told = dict(zip(wrong, worked_out(list(wrong))))
+    assert told == wrong
+    for text in wrong:
+        if "too many" not in wrong[text]:
+            assert isinstance(by_python(text), Exception), text
+
 # %% The two sources
 
 

@@ -673,7 +673,7 @@ function load_docs(bytes, path) {
     throw new ValueError(`${repr(path)} is not UTF-8 text: see the byte at offset `
                          + first_bad_byte(text, bytes));
   }
-  return lines(text, path);
+  return lines(text, repr(path));
 }
 
 // Where bytes differ from the text that they were taken for.
@@ -687,13 +687,13 @@ function first_bad_byte(text, bytes) {
   return offset;
 }
 
-// Documents of a text, a line each without blanks.
-function lines(text, path) {
+// Documents of a text, a line each without blanks; name is what it is called.
+function lines(text, name) {
   const docs = text.replaceAll("\r", "\n").split("\n")
     .map((line) => line.replace(/^\ufeff+/, "").replace(BLANKS, ""))
     .filter((doc) => doc);
   if (!docs.length) {
-    throw new ValueError(`${repr(path)} has no text: give it a document a line`);
+    throw new ValueError(`${name} has no text: give it a document a line`);
   }
   return docs;
 }
