@@ -1,18 +1,16 @@
 """Draw the small pictures of the page on maths.
 
-    python docs/make/pictures.py            write them into docs/data
-    python docs/make/pictures.py --check    only name those that differ
+    python docs/make/pictures.py           write them into docs/data
+    python docs/make/pictures.py --check   say which of them differ
 
 Each is drawn from the numbers of the example beside it.
 """
 import math
-import pathlib
-import sys
 
-from svg import (BLUE, GREEN, INK, RED, SOFT, WIDTH, arrow, axes, box,
-                 element, figure, line, scale, text)
+from made import script
+from svg import (GRAD, INK, SOFT, VALUE, WIDTH, arrow, axes, box, element,
+                 figure, line, scale, text)
 
-DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
 X = 1.0, 2.0
 ROWS = {"a": (1.0, 0.0), "b": (0.0, 1.0), "bos": (1.0, -1.0)}
 
@@ -26,13 +24,13 @@ def say(x):
     return f"{x:.3g}".replace("-", "−")
 
 
-def curve(f, x, y, start, end, color=BLUE, steps=60):
+def curve(f, x, y, start, end, color=VALUE, steps=60):
     """The graph of f from start to end, for the scales x and y."""
     at = [start + (end - start) * i / steps for i in range(steps + 1)]
     return line(*[(x(a), y(f(a))) for a in at], color=color, stroke_width=2)
 
 
-def mark(x, y, label, dx=8, dy=0, anchor="start", color=RED):
+def mark(x, y, label, dx=8, dy=0, anchor="start", color=INK):
     return (element("circle", cx=x, cy=y, r=3.5, fill=color)
             + text(x + dx, y + dy, label, anchor))
 
@@ -46,11 +44,11 @@ def vector():
     for (name, row), (dx, dy) in zip(ROWS.items(), ((20, -12), (-14, -8),
                                                     (20, 12))):
         tip = x(row[0]), y(row[1])
-        parts += [arrow((x(0), y(0)), tip, color=BLUE),
-                  text(tip[0] + dx, tip[1] + dy, name, fill=BLUE)]
+        parts += [arrow((x(0), y(0)), tip, color=VALUE),
+                  text(tip[0] + dx, tip[1] + dy, name, fill=VALUE)]
         told.append(f"{name} {say(dot(X, row))}")
-    parts += [arrow((x(0), y(0)), (x(X[0]), y(X[1])), color=RED),
-              text(x(X[0]) + 14, y(X[1]) + 4, "x", fill=RED),
+    parts += [arrow((x(0), y(0)), (x(X[0]), y(X[1])), color=INK),
+              text(x(X[0]) + 14, y(X[1]) + 4, "x"),
               text(252, 40, "dot product with x", "start", fill=SOFT)]
     parts += [text(252, 64 + 22 * i, label, "start")
               for i, label in enumerate(told)]
@@ -74,11 +72,11 @@ def matrix():
                 parts.append(box(at, y, cell - 4, cell - 4, color=color))
                 parts.append(text(at, y, say(number)))
 
-    numbers(4, matrix, BLUE)
-    numbers(100, [[number] for number in X], RED)
-    numbers(364, [[dot(row, X)] for row in matrix], GREEN)
-    for at, label, color in ((38, "matrix", BLUE), (117, "vector", RED),
-                             (373, "result", GREEN)):
+    numbers(4, matrix, VALUE)
+    numbers(100, [[number] for number in X], INK)
+    numbers(364, [[dot(row, X)] for row in matrix], SOFT)
+    for at, label, color in ((38, "matrix", VALUE), (117, "vector", INK),
+                             (373, "result", SOFT)):
         parts.append(text(at, 14, label, fill=color))
     parts += [text(86, top + cell, "·"), text(146, top + 1.5 * cell, "=")]
     for i, row in enumerate(matrix):
@@ -158,12 +156,12 @@ def share():
                      (118, "over the sum: shares of 1")):
         parts.append(text(left, y - 16, title, "start", fill=SOFT))
     at = left
-    for name, value, color in zip(ROWS, exps, (BLUE, GREEN, RED)):
+    for name, value, shade in zip(ROWS, exps, (0.25, 0.45, 0.65)):
         w = width(value)
         for y, number in ((44, value), (134, value / sum(exps))):
             middle = min(at + w / 2, WIDTH - 16)
             parts += [element("rect", x=at, y=y - 14, width=w - 2, height=28,
-                              rx=3, fill=color, fill_opacity="0.35"),
+                              rx=3, fill=VALUE, fill_opacity=str(shade)),
                       text(middle, y + 26, say(round(number, 2)))]
             parts.append(text(middle, y, name))
         at += w
@@ -183,8 +181,8 @@ def root_mean_square():
     numbers, unit, bottom = (1, 7), 16, 132
     mean = sum([n * n for n in numbers]) / len(numbers)
     parts, at = [], 20
-    for side, color in ((numbers[0], BLUE), (numbers[1], BLUE),
-                        (mean ** 0.5, RED)):
+    for side, color in ((numbers[0], VALUE), (numbers[1], VALUE),
+                        (mean ** 0.5, INK)):
         parts += [element("rect", x=at, y=bottom - side * unit,
                           width=side * unit, height=side * unit, fill=color,
                           fill_opacity="0.25", stroke=color),
@@ -192,7 +190,7 @@ def root_mean_square():
                   text(at + side * unit / 2, bottom + 34,
                        f"area {say(side * side)}", fill=SOFT)]
         at += side * unit + 66
-    parts.append(text(284 + 2.5 * unit, 14, "the mean square", fill=RED))
+    parts.append(text(284 + 2.5 * unit, 14, "the mean square"))
     return figure("maths-rms", "The root mean square of 1 and 7",
                   "A square with side 1 and area 1, one with side 7 and area "
                   "49, and one whose area is their mean, 25: its side is 5, "
@@ -205,7 +203,7 @@ def slope():
     parts = axes(x, y, [0, 1, 2, 3, 4, 5], [0, 5, 10, 15, 20, 25], "x",
                  "y = x · x")
     parts.append(curve(lambda a: a * a, x, y, 0, 5))
-    parts.append(line((x(1.5), y(0)), (x(5), y(21)), color=RED,
+    parts.append(line((x(1.5), y(0)), (x(5), y(21)), color=GRAD,
                       stroke_width=1.5, stroke_dasharray="5 4"))
     parts.append(line((x(3), y(9)), (x(4), y(9)), (x(4), y(15)), color=INK,
                       stroke_width=1.5))
@@ -218,26 +216,12 @@ def slope():
                   "up: the slope is 6.", 292, parts)
 
 
-def drawings():
-    """{file name without .svg: picture}."""
-    return {"maths-vector": vector(), "maths-matrix": matrix(),
-            "maths-sum": sigma(), "maths-exp": exponential(),
-            "maths-log": surprise(), "maths-share": share(),
-            "maths-rms": root_mean_square(), "maths-slope": slope()}
-
-
-def main():
-    stale = []
-    for name, svg in drawings().items():
-        path = DATA / f"{name}.svg"
-        if not path.exists() or path.read_text(encoding="utf-8") != svg:
-            stale.append(path.name)
-            if "--check" not in sys.argv:
-                path.write_bytes(svg.encode())
-    if stale and "--check" in sys.argv:
-        sys.exit("stale in docs/data: " + ", ".join(stale)
-                 + "; run python docs/make/pictures.py")
+def produce():
+    return {f"data/maths-{name}.svg": draw() for name, draw in {
+        "vector": vector, "matrix": matrix, "sum": sigma, "exp": exponential,
+        "log": surprise, "share": share, "rms": root_mean_square,
+        "slope": slope}.items()}
 
 
 if __name__ == "__main__":
-    main()
+    script(produce, __doc__)
