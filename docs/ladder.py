@@ -1,13 +1,14 @@
 """From counting letters to a GPT: rung by rung, each in the place of gpt.
 
-    python ladder.py          climb it once: a minute
-    python ladder.py 43       again with another seed
+    python ladder.py            climb it once with the names: a minute
+    python ladder.py FILE       with your own text, one document a line
+    python ladder.py --help     what else can be chosen
 
 A rung is a function that takes what gpt takes and gives logits as gpt does.
 The tokenizer, the loss, training and sampling are those of microgpt.py, which
 has to lie beside this file or in the folder above it.
 """
-import copy, math, pathlib, random, sys
+import argparse, copy, math, pathlib, random, sys
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -229,11 +230,27 @@ def climb(label, config, docs):
     run = Run(config, docs)
     return run, {**COUNTED, **BLENDED}[label](run)
 
-def main(seed):
+def main():
+    parser = argparse.ArgumentParser(description="Climb from counts to a GPT.")
+    parser.add_argument("file", metavar="FILE", nargs="?",
+                        help="text, a document a line (default: the names)")
+    parser.add_argument("--seed", type=int, default=42, metavar="N",
+                        help="says what is held out, and more (default: 42)")
+    parser.add_argument("--steps", type=int, default=1000, metavar="N",
+                        help="of each that learns (default: 1000)")
+    options = parser.parse_args()
+    try:
+        docs = load_docs(options.file)
+        config = Config(holdout=0.1, seed=options.seed, steps=options.steps)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    if len(docs) < 20:
+        parser.error("fewer than 20 documents: too few to keep some apart")
+
     for label in RUNGS:
-        run, model = climb(label, Config(holdout=0.1, seed=seed), load_docs())
-        print(f"{label:30} {loss_of(model, run):.4f} ",
-              *samples_of(model, run, 5), flush=True)
+        run, model = climb(label, config, docs)
+        print(f"{label:30}  {loss_of(model, run):.4f} ",
+              ", ".join(samples_of(model, run, 5)), flush=True)
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 42)
+    main()

@@ -45,7 +45,8 @@ VARIANTS = {
     "no residuals": {ATTENTION: ATTENTION.replace("add(x, ", "")[:-1],
                      MLP: MLP.replace("add(x, ", "")[:-1]},
     "no √head_dim": {"Value(head_dim ** -0.5)": "Value(1.0)"},
-    "one head, not four": {"n_head: int = setting(4,": "n_head: int = setting(1,"},
+    "one head, not four": {"n_head: int = setting(4,":
+                           "n_head: int = setting(1,"},
     "one norm more, at the end": {LAST: "return linear([rmsnorm(row) for row "
                                   """in x], params["lm_head"])"""},
     "no decay of the learning rate": {

@@ -103,7 +103,8 @@ def baselines(run):
 
 
 def trace(run, text):
-    """What gpt makes of each token of text: (weights [n_head][<= n], logits)."""
+    """What gpt makes of text, token by token: weights [n_head][<= n], logits.
+    """
     seen = []
 
     def spy(scores):

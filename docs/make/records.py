@@ -280,8 +280,8 @@ def measures(before, run):
         ("samples_new", "samples that are neither", len(new)),
         ("new_examples", "five of those",
          ", ".join(list(dict.fromkeys(new))[:5])),
-        ("neurons_on_before", "share of the MLP's neurons above 0 before training",
-         neurons_on(before)),
+        ("neurons_on_before", "share of the MLP's neurons above 0 "
+         "before training", neurons_on(before)),
         ("neurons_on_after", "the same after training", neurons_on(run)),
         *graph_measures(before, "emma"),
         *[row for row in graph_measures(before, longest)
