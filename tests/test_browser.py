@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import types
 
 import pytest
 
@@ -21,7 +20,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here")]
-LIVE = {"autograd": "backward", "model": "attention", "training": "training",
+LIVE = {"autograd": "backward", "attention": "attention", "training": "training",
         "sampling": "temperature"}
 
 
@@ -478,14 +477,13 @@ class Prompt(code.InteractiveConsole):
 
 @pytest.fixture
 def names(monkeypatch, tmp_path):
-    """What microgpt.py defines, in a folder of its own."""
+    """What the first page asks for, in the folder of microgpt.py."""
     shutil.copy(ROOT / "microgpt.py", tmp_path)
     monkeypatch.chdir(tmp_path)
-    fresh = types.ModuleType("microgpt")
-    fresh.microgpt = fresh
-    monkeypatch.setitem(sys.modules, "microgpt", fresh)
-    exec((ROOT / "microgpt.py").read_text("utf-8"), fresh.__dict__)
-    return fresh.__dict__
+    monkeypatch.delitem(sys.modules, "microgpt")
+    names = {}
+    exec("import microgpt\nfrom microgpt import *", names)
+    return names
 
 
 @pytest.mark.parametrize("way", ["notebook", "prompt"])

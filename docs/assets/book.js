@@ -91,6 +91,11 @@
     }
   }).observe(document.body, { childList: true, subtree: true });
 
+  // A corner of a table is no header.
+  for (const corner of all("th:empty")) {
+    corner.replaceWith(document.createElement("td"));
+  }
+
   // What scrolls sideways can be reached by Tab.
   const reachable = new ResizeObserver((entries) => {
     for (const { target } of entries) {

@@ -56,8 +56,10 @@
       move(Number(input.value));
     });
     tell();
-    return html("label", { class: "live-slider" },
+    const label = html("label", { class: "live-slider" },
       html("span", {}, title), value, input);
+    label.tell = tell;
+    return label;
   }
 
   function titled(title, node) {
@@ -82,20 +84,20 @@
 
   const prefixName = (prefix) => prefix || "bos alone";
 
-  // A bar behind its number, as wide as the probability.
-  function bar(probability, digits) {
+  // A bar and its number beside it, the largest of its kind in full width.
+  function bar(probability, top, digits) {
     const fill = html("i", { class: "live-fill" });
-    fill.style.width = `${100 * probability}%`;
+    fill.style.setProperty("--share", probability / top);
     return html("span", { class: "live-bar" }, fill,
       html("span", {}, probability.toFixed(digits)));
   }
 
-  // One bar a token, each in its place, so that the eye can follow it.
-  function bars(tokens, probs) {
-    const top = largest(probs);
+  // One column a token, each in its place, so that the eye can follow it.
+  function columns(tokens, probs) {
+    const best = largest(probs);
     return tokens.map((token, i) => html("li",
-      i === top ? { class: "is-top" } : {}, html("b", {}, token),
-      bar(probs[i], 3)));
+      i === best ? { class: "is-top" } : {}, bar(probs[i], probs[best], 3),
+      html("b", {}, token)));
   }
 
   // Backward: step through the edges of a small graph
@@ -127,7 +129,8 @@
              dx: dx / length, dy: dy / length };
   }
 
-  function drawEdge(edge, ends, state, lift) {
+  // The label stands beside the arrow: above it, or to the right of a steep one.
+  function drawEdge(edge, ends, state, narrow) {
     const { start, end, middle, dx, dy } = ends;
     const neck = { x: end.x - 8 * dx, y: end.y - 8 * dy };
     const head = [[end.x, end.y], [neck.x - 4 * dy, neck.y + 4 * dx],
@@ -135,7 +138,10 @@
     return svg("g", { class: `live-edge ${state}` },
       svg("line", { x1: start.x, y1: start.y, x2: neck.x, y2: neck.y }),
       svg("polygon", { points: head.join(" ") }),
-      svg("text", { x: middle.x, y: middle.y + 4.5 - lift },
+      svg("text", narrow
+        ? { x: middle.x + 7 + 5 * Math.abs(dx), y: middle.y + 4.5 - 9 * Math.abs(dx) * Math.sign(dx * dy),
+            "text-anchor": "start" }
+        : { x: middle.x, y: middle.y - 6.5 },
         `× ${plain(edge.local_grad)}`));
   }
 
@@ -184,13 +190,24 @@
       const turn = order.indexOf(i);
       const state = turn === done - 1 ? "is-now" : turn < done ? "is-done" : "";
       const ends = edgeEnds(at[edge.from], at[edge.to], size, shift);
-      // From left to right there is more room above an arrow than on it.
-      return drawEdge(edge, ends, state, narrow ? 0 : 11);
+      return drawEdge(edge, ends, state, narrow);
     });
     const nodes = graph.nodes.map((node, i) => drawNode(node, grads[i], at[i],
       size, now && now.from === i ? "is-from" : now && now.to === i ? "is-to" : ""));
-    return svg("svg", { viewBox: `0 0 ${width} ${height}`, width,
-                        "aria-hidden": "true" }, ...edges, ...nodes);
+    return svg("svg", { viewBox: `0 0 ${width} ${height}`, width, role: "img",
+                        "aria-label": tellGraph(graph, grads) },
+      ...edges, ...nodes);
+  }
+
+  // The graph in words: each node, its numbers, and what it was computed from.
+  function tellGraph(graph, grads) {
+    const told = graph.nodes.map((node, i) => {
+      const from = graph.edges.filter((edge) => edge.from === i).map((edge) =>
+        `${graph.nodes[edge.to].label} times ${plain(edge.local_grad)}`);
+      return `${node.label}: data ${plain(node.data)}, grad ${plain(grads[i])}`
+        + (from.length ? `, passes its grad on to ${from.join(" and ")}` : "");
+    });
+    return `Graph of ${graph.title}. ${told.join(". ")}.`;
   }
 
   function tellStep(graph, done) {
@@ -246,17 +263,41 @@
 
   // Attention: what each head looks at, and what comes next
 
-  // A row for each token; those to come are there, but not seen yet.
+  // A head's whole grid: a row for each token that looks, with the chosen one
+  // framed. The darker a cell, the larger the weight.
+  function drawHead(tokens, weights, at, pick) {
+    const n = tokens.length;
+    const cell = 200 / n;
+    const label = (x, y, token, anchor) => svg("text", { x, y,
+      "text-anchor": anchor }, token === "bos" ? "·" : token);
+    const rows = weights.map((row, i) => {
+      const cells = row.map((w, j) => svg("rect", { x: 24 + j * cell,
+        y: 24 + i * cell, width: cell - 2, height: cell - 2, rx: 2,
+        class: "live-cell", "fill-opacity": w }));
+      const strip = svg("rect", { x: 24, y: 24 + i * cell, width: 200,
+        height: cell, class: "live-strip" });
+      strip.addEventListener("click", () => pick(i));
+      return svg("g", {}, ...cells, strip,
+        label(16, 24 + (i + 0.5) * cell + 4, tokens[i], "end"));
+    });
+    return svg("svg", { viewBox: "0 0 226 226", class: "live-heat",
+                        "aria-hidden": "true" },
+      ...tokens.map((token, j) => label(24 + (j + 0.5) * cell - 1, 14, token, "middle")),
+      ...rows, svg("rect", { x: 23, y: 23 + at * cell, width: (at + 1) * cell,
+                             height: cell, rx: 3, class: "live-frame" }));
+  }
+
+  // The chosen row opened; tokens to come are there, but not seen yet.
   function attentionTable(tokens, heads, at) {
     const rows = tokens.map((token, row) => {
-      const cells = heads.map((head) => html("td", {},
-        ...(row <= at ? [bar(head[at][row], 2)] : [])));
+      const cells = heads.map((head) => html("td", {}, ...(row <= at
+        ? [bar(head[at][row], Math.max(...head[at]), 2)] : [])));
       return html("tr", row > at ? { class: "is-unseen" } : {},
         html("th", { scope: "row" }, token), ...cells);
     });
     const names = heads.map((_, i) => html("th", { scope: "col" }, `head ${i + 1}`));
-    return html("table", { class: "live-table" },
-      html("thead", {}, html("tr", {}, html("td"), ...names)),
+    return html("table", { class: "live-table", style: `--rows: ${tokens.length}` },
+      html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "at"), ...names)),
       html("tbody", {}, ...rows));
   }
 
@@ -273,18 +314,24 @@
   }
 
   function attention({ names }, panel, say) {
+    const grids = html("div", { class: "live-heads" });
     const table = html("div");
     const next = html("ol", { class: "live-list" });
-    const tiles = html("div");
+    const tiles = html("div", { class: "live-tiles" });
     const select = html("select", {},
       ...names.map((entry, i) => html("option", { value: i }, entry.name)));
     let entry = names[0];
     let when = "after";
     let at = 0;
     const show = () => {
-      table.replaceChildren(attentionTable(entry.tokens, entry[when].weights, at));
-      next.replaceChildren(...entry[when].next[at].map(([token, probability]) =>
-        html("li", {}, html("b", {}, token), bar(probability, 3))));
+      const heads = entry[when].weights;
+      grids.replaceChildren(...heads.map((head, i) => titled(`head ${i + 1}`,
+        drawHead(entry.tokens, head, at,
+          (row) => tiles.querySelectorAll("input")[row].click()))));
+      table.replaceChildren(attentionTable(entry.tokens, heads, at));
+      const following = entry[when].next[at];
+      next.replaceChildren(...following.map(([token, probability]) => html("li", {},
+        html("b", {}, token), bar(probability, following[0][1], 3))));
       say(tellAttention(entry, when, at));
     };
     const choose = () => {
@@ -301,55 +348,50 @@
         choice("weights", ["before training", "after training"], 1,
           (i) => { when = i ? "after" : "before"; show(); })),
       tiles,
-      html("div", { class: "live-columns live-wide-left" },
-        titled("How much it looks at each token so far", table),
-        titled("The likeliest next tokens", next)));
+      grids, titled("The chosen row in numbers", table),
+      titled("The likeliest next tokens", next));
     choose();
   }
 
   // Training: the model at every fiftieth step
 
-  function curveAxes(x, y, last, ticks) {
-    const right = x(last);
-    return [...ticks.map((tick) => svg("line", { class: "live-grid", x1: x(0),
-              x2: right, y1: y(tick), y2: y(tick) })),
-            ...ticks.map((tick) => svg("text", { class: "live-tick", x: x(0) - 8,
-              y: y(tick) + 4.5, "text-anchor": "end" }, tick.toFixed(1))),
-            ...[0, last / 2, last].map((tick) => svg("text", { class: "live-tick",
-              x: x(tick), y: y(ticks[0]) + 20, "text-anchor": "middle" }, tick))];
-  }
-
-  function drawCurve({ loss, snapshots }, at) {
-    const { step: now } = snapshots[at];
-    const last = snapshots[snapshots.length - 1].step;
-    const all = [...loss.map((point) => point[1]),
-                 ...snapshots.map((shot) => shot.held_out)];
-    const low = Math.floor(2 * Math.min(...all)) / 2;
-    const high = Math.ceil(2 * Math.max(...all)) / 2;
-    const x = (step) => 36 + step / last * 300;
-    const y = (value) => 192 - (value - low) / (high - low) * 180;
-    const ticks = Array.from({ length: Math.round(2 * (high - low)) + 1 },
-      (_, i) => low + i / 2);
-    const line = (points, kind) => svg("polyline", { class: kind,
-      points: points.map(([step, value]) => `${x(step)},${y(value)}`).join(" ") });
-    const dots = snapshots.slice(0, at + 1).map((shot) => svg("circle",
-      { cx: x(shot.step), cy: y(shot.held_out), r: shot.step === now ? 4.5 : 2.5 }));
-    return svg("svg", { viewBox: "0 0 352 220", class: "live-curve",
-                        "aria-hidden": "true" },
-      ...curveAxes(x, y, last, ticks),
-      svg("line", { class: "live-now", x1: x(now), x2: x(now), y1: y(high), y2: y(low) }),
-      line(loss.filter(([step]) => step <= now), "live-line"), ...dots);
+  // The figure that the page has anyway, and on it where we are.
+  function cursorOn(figure) {
+    const picture = figure.cloneNode(true);
+    picture.querySelectorAll("title, desc").forEach((node) => node.remove());
+    picture.removeAttribute("aria-labelledby");
+    picture.removeAttribute("width");
+    picture.setAttribute("aria-hidden", "true");
+    picture.setAttribute("class", "live-curve");
+    const scale = ([low, high, start, end]) => (value) =>
+      start + (value - low) / (high - low) * (end - start);
+    const [along, up] = ["x", "y"].map((name) =>
+      figure.getAttribute(`data-${name}`).split(" ").map(Number));
+    const [x, y] = [scale(along), scale(up)];
+    const rest = svg("rect", { class: "live-rest", y: up[3] - 1, height: up[2] - up[3] });
+    const cursor = svg("line", { class: "live-now", y1: up[2], y2: up[3] });
+    const trained = svg("circle", { class: "live-trained-at", r: 5 });
+    const heldOut = svg("circle", { class: "live-held-out-at", r: 5 });
+    picture.append(rest, cursor, trained, heldOut);
+    const set = (node, attributes) => build(node, attributes, []);
+    const show = (step, mean, held) => {
+      set(rest, { x: x(step), width: x(along[1]) - x(step) + 4 });
+      set(cursor, { x1: x(step), x2: x(step) });
+      set(trained, { cx: x(step), cy: y(mean ?? up[1]), visibility: mean === null ? "hidden" : "visible" });
+      set(heldOut, { cx: x(step), cy: y(held) });
+    };
+    return { picture, show };
   }
 
   // The mean over 50 steps up to this one; before the first there is none.
   function lossAt(loss, step) {
     const found = loss.find((point) => point[0] === step);
-    return found ? found[1].toFixed(2) : "–";
+    return found ? found[1] : null;
   }
 
-  function training(data, panel, say) {
+  function training(data, panel, say, place) {
     const { snapshots, prefixes, tokens, loss } = data;
-    const figure = html("div");
+    const curve = cursorOn(place.querySelector("figure > svg"));
     const numbers = html("dl", { class: "live-numbers" });
     const samples = html("ol", { class: "live-samples" });
     const next = html("ol", { class: "live-bars" });
@@ -358,14 +400,15 @@
     const show = () => {
       const { step, held_out: heldOut, samples: texts, next: probs } = snapshots[at];
       const likely = largest(probs[prefix]);
-      figure.replaceChildren(drawCurve(data, at));
+      const mean = lossAt(loss, step);
+      curve.show(step, mean, heldOut);
       numbers.replaceChildren(
         html("div", { class: "live-trained" }, html("dt", {}, "training loss, mean of 50 steps"),
-          html("dd", {}, lossAt(loss, step))),
+          html("dd", {}, mean === null ? "–" : mean.toFixed(2))),
         html("div", { class: "live-held-out" }, html("dt", {}, "held-out loss"),
           html("dd", {}, heldOut.toFixed(2))));
       samples.replaceChildren(...texts.map((text) => html("li", {}, text)));
-      next.replaceChildren(...bars(tokens, probs[prefix]));
+      next.replaceChildren(...columns(tokens, probs[prefix]));
       say(`At step ${step} the held-out loss is ${heldOut.toFixed(2)}, and after `
         + `${prefixName(prefix)} the likeliest is ${tokens[likely]} `
         + `(${probs[prefix][likely].toFixed(2)}).`);
@@ -374,10 +417,10 @@
       slider("steps trained", { min: 0, max: at, step: 1, value: at },
         (i) => plain(snapshots[i].step), (i) => { at = i; show(); }),
       html("div", { class: "live-columns" },
-        html("div", {}, numbers, figure,
-          titled("Five samples at this step", samples)),
-        html("div", {}, choice("what comes after", prefixes.map(prefixName), 0,
-          (i) => { prefix = prefixes[i]; show(); }), next)));
+        html("div", {}, numbers, curve.picture),
+        html("div", {}, titled("Five samples at this step", samples))),
+      choice("what comes after", prefixes.map(prefixName), 0,
+        (i) => { prefix = prefixes[i]; show(); }), next);
     show();
   }
 
@@ -390,7 +433,7 @@
     const show = () => {
       const probs = softmax(entry.logits, degree);
       const top = largest(probs);
-      list.replaceChildren(...bars(tokens, probs));
+      list.replaceChildren(...columns(tokens, probs));
       say(`At temperature ${degree.toFixed(2)}, ${tokens[top]} follows `
         + `${prefixName(entry.prefix)} with probability ${probs[top].toFixed(3)}.`);
     };
@@ -403,6 +446,58 @@
     show();
   }
 
+  // Growth: noise becoming names, from untrained to the last step. It plays
+  // once, for five seconds, and not where motion is unwelcome.
+
+  function growth({ snapshots }, panel, say) {
+    const names = html("ol", { class: "live-names" });
+    const last = snapshots.length - 1;
+    let at = last;
+    let timer = 0;
+    const show = () => {
+      const { step, samples, held_out: heldOut } = snapshots[at];
+      names.replaceChildren(...samples.map((text) => html("li", {}, text)));
+      range.querySelector("input").value = at;
+      range.tell();
+      if (timer) {
+        say(""); // or a screen reader would tell each picture
+      } else {
+        say(`${step ? `After ${plain(step)} steps` : "Untrained"}, the loss on `
+          + `names it has never seen is ${heldOut.toFixed(2)}.`);
+      }
+    };
+    const stop = () => {
+      clearInterval(timer);
+      timer = 0;
+      play.textContent = "Play";
+    };
+    const next = () => {
+      at += 1;
+      if (at === last) stop();
+      show();
+    };
+    const start = () => {
+      at = 0;
+      timer = setInterval(next, 5000 / snapshots.length);
+      play.textContent = "Stop";
+      show();
+    };
+    const play = button("Play", () => {
+      if (timer) {
+        stop();
+        show();
+      } else {
+        start();
+      }
+    });
+    const range = slider("steps trained", { min: 0, max: last, step: 1, value: at },
+      (i) => `${plain(snapshots[i].step)} of ${plain(snapshots[last].step)}`,
+      (i) => { stop(); at = i; show(); });
+    panel.append(names, html("div", { class: "live-controls live-play" }, play, range));
+    show();
+    if (!window.matchMedia("(prefers-reduced-motion: reduce)").matches) start();
+  }
+
   // Every live part of the page
 
   const parts = {
@@ -410,6 +505,7 @@
     attention: [attention, "See what each head looks at"],
     training: [training, "Watch the model learn"],
     temperature: [temperature, "Change the temperature"],
+    growth: [growth, "Watch it learn to spell"],
   };
 
   // The figure is hidden last: should anything fail, it stays.
@@ -420,7 +516,7 @@
     const panel = html("div", { class: "live-panel", role: "group",
                                 "aria-label": title },
       html("p", { class: "live-head" }, title));
-    start(data, panel, (text) => { status.textContent = text; });
+    start(data, panel, (text) => { status.textContent = text; }, place);
     panel.append(status);
     place.append(panel);
     place.classList.add("is-live");

@@ -1,0 +1,132 @@
+"""No fault that axe knows of, on any page, in both schemes and two widths."""
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+from test_book import PAGES
+from test_browser import LIVE, browser, playwright, pytestmark
+
+WIDTHS = [1280, 390]
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory):
+    """The text of axe, from the folder that AXE names, or from npm."""
+    folder = pathlib.Path(os.environ.get("AXE") or tmp_path_factory.mktemp("axe"))
+    path = folder / "node_modules/axe-core/axe.min.js"
+    if not path.exists():
+        if not shutil.which("npm"):
+            pytest.skip("there is no npm to get axe-core with")
+        done = subprocess.run(["npm", "install", "--prefix", folder, "axe-core@4"],
+                              capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip("npm could not get axe-core")
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module", params=[
+    (width, scheme) for width in WIDTHS for scheme in ("light", "dark")])
+def page(browser, request):
+    width, scheme = request.param
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme,
+        bypass_csp=True, reduced_motion="reduce")
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("name", [*PAGES, "404"])
+def test_axe_finds_nothing(page, site, axe, name):
+    page.goto(f"{site.as_uri()}/{name}.html")
+    page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    page.evaluate(axe)
+    faults = page.evaluate("""async () => (await axe.run()).violations.map(
+        rule => [rule.id, ...rule.nodes.map(node => node.html)])""")
+    assert faults == []
+
+
+def test_axe_would_find_something(page, site, axe):
+    page.goto(f"{site.as_uri()}/index.html")
+    page.evaluate("document.querySelector('article').append("
+                  "document.createElement('img'))")
+    page.evaluate(axe)
+    faults = page.evaluate("async () => (await axe.run()).violations")
+    assert [rule["id"] for rule in faults] == ["image-alt"]
+
+
+def test_tab_stops_are_not_line_numbers(page, site):
+    """A page of code is walked through by its links, not by its lines."""
+    for name in PAGES:
+        page.goto(f"{site.as_uri()}/{name}.html")
+        assert page.locator(".highlight :is(.linenos, .linenodiv) a").count() == 0
+        assert page.locator(".highlight code a").count() == 0
+
+
+def test_what_scrolls_sideways_can_be_reached(page, site):
+    for name in PAGES:
+        page.goto(f"{site.as_uri()}/{name}.html")
+        assert page.evaluate("""() => [...document.querySelectorAll(
+            ".md-content :is(code, div)")].filter(e => e.offsetParent
+            && e.scrollWidth > e.clientWidth
+            && getComputedStyle(e).overflowX === "auto" && e.tabIndex !== 0)
+            .map(e => e.outerHTML.slice(0, 200))""") == [], name
+
+
+def contrast(page, selector, behind):
+    """Contrast of the background of an element with what is behind it."""
+    return page.evaluate("""([selector, behind]) => {
+        const canvas = document.createElement("canvas").getContext("2d");
+        const luminance = (element, over) => {
+            const colors = [over, element].filter(Boolean).map(
+                e => getComputedStyle(e).backgroundColor);
+            for (const color of colors) {
+                canvas.fillStyle = color;
+                canvas.fillRect(0, 0, 1, 1);
+            }
+            return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3)
+                .map(v => v / 255).map(v => v <= .04045 ? v / 12.92
+                    : ((v + .055) / 1.055) ** 2.4)
+                .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+        };
+        const element = document.querySelector(selector);
+        const back = document.querySelector(behind);
+        const [a, b] = [luminance(element, back), luminance(back)];
+        return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    }""", [selector, behind])
+
+
+def test_bars_are_seen(page, site):
+    for name in ("sampling", "training", "attention"):
+        page.goto(f"{site.as_uri()}/{name}.html")
+        assert contrast(page, ".live-fill", "body") >= 3
+
+
+def test_bars_and_choices_are_seen_in_forced_colours(page, site):
+    page.emulate_media(forced_colors="active")
+    try:
+        for name in LIVE:
+            page.goto(f"{site.as_uri()}/{name}.html")
+            chosen = page.locator('.live-button[aria-pressed="true"], '
+                                  ".live-key input:checked + span").first
+            others = page.locator('.live-button[aria-pressed="false"], '
+                                  ".live-key input:not(:checked) + span").first
+            color = "e => getComputedStyle(e).backgroundColor"
+            if chosen.count() and others.count():
+                assert chosen.evaluate(color) != others.evaluate(color), name
+            if page.locator(".live-fill").count():
+                assert contrast(page, ".live-fill", "body") >= 3, name
+    finally:
+        page.emulate_media(forced_colors="none")
+
+
+def test_the_graph_is_told_in_words(page, site):
+    page.goto(f"{site.as_uri()}/autograd.html")
+    graph = page.locator(".live-picture svg")
+    page.get_by_role("button", name="Next", exact=True).click()
+    told = graph.get_attribute("aria-label")
+    assert graph.get_attribute("role") == "img"
+    assert "d: data 8, grad 1, passes its grad on to a * b times 1" in told
+    assert "a: data 2, grad 0" in told
