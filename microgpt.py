@@ -228,6 +228,7 @@ def linear(x, w):
 
 def add(x, y):
     """Sum, number by number: [tokens][n], [tokens][n] -> [tokens][n]."""
+    require_length(len(x), [y])
     require_length(len(x[0]), [*x, *y])
     return [[a + b for a, b in zip(*rows)] for rows in zip(x, y)]
 
@@ -253,7 +254,9 @@ def attention(n_head, q, keys, values):
     by each head for its own slice of the vectors:
     [n], [tokens][n], [tokens][n] -> [n]. Vaswani et al., 2017."""
     require_length(len(q), [*keys, *values])
+    require_length(len(keys), [values])
     head_dim = len(q) // n_head
+    require_length(n_head * head_dim, [q])
     scale = Value(head_dim ** -0.5)  # else the scores grow with head_dim
     q = [v * scale for v in q]
     mixed = []

@@ -141,7 +141,8 @@ def test_linear_refuses_ragged_tokens():
 
 @pytest.mark.parametrize("x, y", [
     (leaves(2, 3), [leaves(3), leaves(2)]), (leaves(1, 2), leaves(1, 3)),
-    ([leaves(2), leaves(3)], leaves(2, 2))])
+    ([leaves(2), leaves(3)], leaves(2, 2)), (leaves(2, 2), leaves(1, 2)),
+    (leaves(1, 2), leaves(2, 2))])
 def test_add_refuses_rows_of_another_length(x, y):
     with pytest.raises(ValueError, match="numbers where"):
         add(x, y)
@@ -149,7 +150,8 @@ def test_add_refuses_rows_of_another_length(x, y):
 
 @pytest.mark.parametrize("keys, values", [
     (leaves(2, 4), leaves(1, 4)), (leaves(1, 4), leaves(2, 4)),
-    (leaves(0, 4), leaves(1, 4)), (leaves(0, 4), leaves(0, 4)),
+    (leaves(0, 4), leaves(1, 4)), (leaves(1, 4), leaves(0, 4)),
+    (leaves(0, 4), leaves(0, 4)),
     (leaves(2, 3), leaves(2, 3)), (leaves(2, 5), leaves(2, 5)),
     (leaves(2, 4), leaves(2, 5)), (leaves(2, 5), leaves(2, 4)),
     ([leaves(4), leaves(3)], leaves(2, 4)),
@@ -160,6 +162,12 @@ def test_add_refuses_rows_of_another_length(x, y):
 def test_attention_refuses_wrong_keys_and_values(n_head, keys, values):
     with pytest.raises(ValueError):
         attention(n_head, leaves(4), keys, values)
+
+
+@pytest.mark.parametrize("n, n_head", [(3, 2), (5, 2), (6, 4), (2, 3)])
+def test_attention_refuses_heads_that_do_not_divide_the_vector(n, n_head):
+    with pytest.raises((ValueError, ZeroDivisionError)):
+        attention(n_head, leaves(n), leaves(2, n), leaves(2, n))
 
 
 @pytest.mark.parametrize("n_fc1, n_fc2", [(8, 7), (8, 9), (7, 8), (9, 8)])

@@ -456,6 +456,7 @@ function linear(x, w) {
 
 // Sum, number by number: [tokens][n], [tokens][n] -> [tokens][n].
 function add(x, y) {
+  require_length(x.length, [y]);
   require_length(x[0].length, [...x, ...y]);
   return x.map((row, i) => row.map((a, j) => a.add(y[i][j])));
 }
@@ -487,7 +488,9 @@ function rmsnorm(row) {
 // [n], [tokens][n], [tokens][n] -> [n].
 function attention(n_head, q, keys, values) {
   require_length(q.length, [...keys, ...values]);
+  require_length(keys.length, [values]);
   const head_dim = Math.floor(q.length / n_head);
+  require_length(n_head * head_dim, [q]);
   const scale = new Value(head_dim ** -0.5); // else scores grow with head_dim
   q = q.map((v) => v.mul(scale));
   const mixed = [];
