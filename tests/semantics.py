@@ -412,16 +412,19 @@ def markdown():
 
 
 def differences():
-    """The rows where PyTorch does otherwise, as a list under each reason."""
+    """The rows where PyTorch does otherwise, as a table grouped by reason."""
     reasons = {}
     for case in ROWS:
         if case.why:
-            at = f" at x = {case.x}" if case.x else ""
-            reasons.setdefault(REASONS[case.why], []).append(
-                f"    - `{case.source}`{at}: {case.gives}; "
-                f"PyTorch: {case.torch}")
-    return "\n".join(line for why, cases in reasons.items()
-                     for line in [f"- {why}", "", *cases, ""])
+            reasons.setdefault(REASONS[case.why], []).append(case)
+    lines = ["| why | expression | x | here | PyTorch |",
+             "|---|---|---|---|---|"]
+    for why, cases in reasons.items():
+        for i, case in enumerate(cases):
+            x = f"`{case.x}`" if case.x else ""
+            lines.append(f"| {'' if i else why} | `{case.source}` | {x} "
+                         f"| {case.gives} | {case.torch} |")
+    return "\n".join(lines) + "\n"
 
 
 # a search over all floats
