@@ -73,7 +73,8 @@ def pages(site):
 @pytest.fixture
 def scripts(monkeypatch):
     """The scripts of docs/make can be imported."""
-    monkeypatch.syspath_prepend(MAKE)
+    for folder in (DOCS, MAKE):
+        monkeypatch.syspath_prepend(folder)
 
 
 def make(*args):
@@ -241,8 +242,8 @@ def prose_and_proof(name):
     fenced = re.compile(r"^( *)```(\w*).*?^\1```$", re.M | re.S)
     proof += [m[0] for m in fenced.finditer(text) if m[2] == "pycon"]
     prose = fenced.sub("", text)
-    prose = re.sub(r"<!--.*?-->|<style.*?</style>|<svg.*?</svg>", "", prose,
-                   flags=re.S)
+    prose = re.sub(r"\A---\n.*?\n---\n|<!--.*?-->|<style.*?</style>|"
+                   r"<svg.*?</svg>|https?://[^\s>)]+", "", prose, flags=re.S)
     return prose, "\n".join(proof) + SOURCE
 
 
