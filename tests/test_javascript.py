@@ -8,7 +8,6 @@ import hashlib
 import io
 import itertools
 import json
-import math
 import pathlib
 import random
 import re
@@ -19,9 +18,10 @@ import tokenize
 
 import pytest
 
-import microgpt
-
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for the command above
+import microgpt  # noqa: E402
+
 PYTHON = ROOT / "microgpt.py"
 JAVASCRIPT = ROOT / "docs/assets/microgpt.js"
 AGREED = ROOT / "tests/javascript.json"

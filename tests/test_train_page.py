@@ -149,6 +149,16 @@ def test_settings_side_by_side(page):
     assert page.locator(".train-B.train-side").is_hidden()
     assert rows(page, "B") == []
 
+def test_no_steps_are_a_run_too(page):
+    give(page, **dict(SMALL, steps=0))
+    press(page, "Train")
+    finish(page)
+    run = run_of(**dict(SMALL, steps=0))
+    (step, loss, samples), = rows(page)
+    assert (step, loss) == ("0", "–")
+    assert samples == [microgpt.generate(run.config, run.params, run.tokenizer, run.rng)
+                       for _ in range(20)]
+
 # %% What is wrong is said
 
 
@@ -206,6 +216,7 @@ def test_divergence_and_models_too_large_are_told(page):
     failed.filter(has_text="training").wait_for()
     assert re.fullmatch(r"training diverged after step 1: the loss became \S+; "
                         r"lower learning_rate=1000000000\.0", failed.text_content())
+    page.locator(STATUS, has_text="Ended: step 1 of 20, its mean ").wait_for()
     give(page, n_embd=9000, n_head=1, learning_rate=0.01)
     press(page, "Train")
     with pytest.raises(ValueError) as error:

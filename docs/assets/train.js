@@ -240,8 +240,11 @@
       } catch (error) {
         const { step, config } = this.run;
         this.wanted = 0;
-        this.failed.say(`training diverged after step ${step}: ${error.message}; `
-          + `lower learning_rate=${m.repr(config.learning_rate, true)}`);
+        this.failed.say(step > this.curve.from
+          ? `training diverged after step ${step}: ${error.message}; `
+            + `lower learning_rate=${m.repr(config.learning_rate, true)}`
+          : `the model has weights out of range: ${error.message}`);
+        this.show_buttons();
       }
     }
 
@@ -560,12 +563,10 @@
       return;
     }
     if (state === "running") {
-      const wrong_side = at_work().find((one) => one.failed.textContent);
+      const { step, config } = first.run;
+      const how = at_work().some((one) => one.failed.textContent) ? "Ended" : "Done";
       set_state("done");
-      if (!wrong_side) {
-        const { step, config } = first.run;
-        status.textContent = `Done: step ${step} of ${config.steps}${means()}.`;
-      }
+      status.textContent = `${how}: step ${step} of ${config.steps}${means()}.`;
     }
     show_all();
   }
