@@ -1,22 +1,83 @@
 """Pages that list things, and what they list."""
 import ast
+import json
+import os
 import pathlib
 import re
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+NAMES = os.environ.get("MICROGPT_NAMES")
 
 
-def test_the_pictures_of_the_maths_page_are_those_that_are_drawn():
-    done = subprocess.run([sys.executable, DOCS / "make/pictures.py",
-                           "--check"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def defined_tests(path):
+    """Names of the tests that a file defines, also in classes."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef)
+            and node.name.startswith("test_")}
+
+
+def test_every_test_on_the_page_of_claims_exists():
+    rows = [row for row in (DOCS / "claims.md").read_text(
+        encoding="utf-8").splitlines() if row.startswith("| ")]
+    rows = [row for row in rows if "held by" not in row]
+    assert len(rows) > 30
+    for row in rows:
+        named = re.findall(r"`(test_\w+\.py)::(\w+)`", row)
+        assert named or "`pytest docs`" in row, row
+        for file, name in named:
+            assert name in defined_tests(ROOT / "tests" / file), (file, name)
+
+
+def test_the_program_needs_nothing_but_python():
+    """It imports what comes with Python, and nothing that knows a network."""
+    code = ("import sys; before = set(sys.modules); import microgpt; "
+            "print(*{m.partition('.')[0] for m in set(sys.modules) - before})")
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT,
+                          check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.split()) - {"microgpt"}
+    known = getattr(sys, "stdlib_module_names", loaded)  # from Python 3.10 on
+    assert "math" in loaded or "math" in sys.builtin_module_names
+    assert loaded <= set(known)
+    assert not loaded & {"socket", "_socket", "ssl", "urllib", "http"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not NAMES, reason="MICROGPT_NAMES says where the list is")
+def test_the_published_run():
+    """Losses and names as Karpathy published them, on makemore's names.txt."""
+    code = ("import sys, microgpt; run = microgpt.Run(microgpt.Config(), "
+            "microgpt.load_docs(sys.argv[1])); microgpt.train(run, lambda step,"
+            " loss: print(f'{step} {loss:.4f}')); print(*[microgpt.generate("
+            "run.config, run.params, run.tokenizer, run.rng) for _ in "
+            "range(20)])")
+    done = subprocess.run([sys.executable, "-c", code, os.path.abspath(NAMES)],
+                          cwd=ROOT, check=True, capture_output=True, text=True)
+    *losses, samples = done.stdout.splitlines()
+    assert len(losses) == 1000
+    assert {"1 3.3660", "2 3.4243", "3 3.1778", "100 3.3669", "200 2.3097",
+            "1000 2.6497"} <= set(losses)
+    assert samples == (
+        "kamon ann karai jaire vialan karia yeran anna areli kaina konna "
+        "keylen liole alerin earan lenne kana lara alela anton")
 
 
 def words(path):
     return " ".join(path.read_text(encoding="utf-8").split())
+
+
+def test_whole_numbers_of_the_questions_were_counted():
+    found = json.loads((DOCS / "data/measures.json").read_text("utf-8"))
+    assert (f"Of {found['samples']:,} samples of the recorded run, "
+            f"{found['samples_in_training']} are names that it was trained on "
+            f"and {found['samples_in_held_out']} are real names that it had "
+            f"never seen; the other {found['samples_new']} are neither"
+            ) in words(DOCS / "questions.md")
 
 
 # Vaswani et al., 2017; Zhang and Sennrich, 2019; Su, 2021; Shannon (1948)
