@@ -10,6 +10,7 @@ from test_book import PAGES
 from test_browser import LIVE, browser, playwright, pytestmark
 
 WIDTHS = [1280, 390]
+UNFOLD = "document.querySelectorAll('details').forEach(e => e.open = true)"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def page(browser, request):
 @pytest.mark.parametrize("name", [*PAGES, "404"])
 def test_axe_finds_nothing(page, site, axe, name):
     page.goto(f"{site.as_uri()}/{name}.html")
-    page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    page.evaluate(UNFOLD)
     page.evaluate(axe)
     faults = page.evaluate("""async () => (await axe.run()).violations.map(
         rule => [rule.id, ...rule.nodes.map(node => node.html)])""")
@@ -68,6 +69,8 @@ def test_tab_stops_are_not_line_numbers(page, site):
 def test_what_scrolls_sideways_can_be_reached(page, site):
     for name in PAGES:
         page.goto(f"{site.as_uri()}/{name}.html")
+        page.evaluate(UNFOLD)
+        page.wait_for_timeout(100)
         assert page.evaluate("""() => [...document.querySelectorAll(
             ".md-content :is(code, div)")].filter(e => e.offsetParent
             && e.scrollWidth > e.clientWidth

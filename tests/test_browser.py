@@ -102,8 +102,12 @@ def live(from_file, request):
     return from_file.locator(".live-panel")
 
 
+def status_text(live):
+    return live.locator("[aria-live=polite]").text_content()
+
+
 def status(live):
-    text = live.locator("[aria-live=polite]").text_content()
+    text = status_text(live)
     assert text.endswith(".")
     return text
 
@@ -235,6 +239,10 @@ def expect_attention(live, entry, when, at):
     assert texts(live, ".live-list b") == [t for t, _ in seen["next"][at]]
     assert [float(t) for t in texts(live, ".live-list .live-bar")] == pytest.approx(
         [p for _, p in seen["next"][at]], abs=0.000501)
+    assert live.locator(".live-heat").count() == len(seen["weights"])
+    shades = live.locator(".live-cell").evaluate_all(
+        "all => all.map(e => Number(e.getAttribute('fill-opacity')))")
+    assert shades == [w for head in seen["weights"] for row in head for w in row]
     token, probability = seen["next"][at][0]
     assert f"{when.title()} training, at {tokens[at]}" in status(live)
     likely = re.search(r"the likeliest next is (\w+) \((\S+)\)\.$", status(live))
@@ -264,12 +272,17 @@ def test_attention(live):
         expect_attention(live, entries[1], "before", at)
         live.page.keyboard.press("ArrowLeft")
     expect_attention(live, entries[1], "before", 0)
+    heights = set()
     for entry in entries:
         select.select_option(label=entry["name"])
         for when, at in (("before", 1), ("after", len(entry["tokens"]) - 2)):
+            heights.add(round(live.bounding_box()["height"]))
             live.get_by_label(f"{when} training").click()
             radios.nth(2 + at).click()
             expect_attention(live, entry, when, at)
+    assert len(heights) == 1, "the panel changes its height with the name"
+    live.locator(".live-strip").nth(1).click()
+    expect_attention(live, entry, "after", 1)
 
 
 def expect_training(live, data, at, prefix):
@@ -277,21 +290,27 @@ def expect_training(live, data, at, prefix):
     step, probs = shot["step"], shot["next"][prefix]
     assert live.locator(".live-value").text_content() == str(step)
     assert texts(live, ".live-samples li") == shot["samples"]
-    assert texts(live, ".live-bars b") == data["tokens"]
-    assert [float(t) for t in texts(live, ".live-bars .live-bar")] == probs
-    points = live.locator("polyline").get_attribute("points").split()
-    so_far = [loss for s, loss in data["loss"] if s <= step]
-    assert len(points) == len(so_far)
-    heights = [float(point.split(",")[1]) for point in points]
-    if so_far:  # the higher the loss, the smaller y
-        assert heights.index(min(heights)) == so_far.index(max(so_far))
-        assert heights.index(max(heights)) == so_far.index(min(so_far))
-    assert live.locator("circle").count() == at + 1
+    expect_columns(live, data["tokens"], probs)
+    mean = dict(data["loss"]).get(step)
     trained, held_out = texts(live, "dd")
-    assert trained == (f"{so_far[-1]:.2f}" if so_far else "–")
+    assert trained == ("–" if mean is None else f"{mean:.2f}")
     assert float(held_out) == pytest.approx(shot["held_out"], abs=0.00501)
     assert f"At step {step} the held-out loss is {held_out}" in status(live)
     assert f"likeliest is {data['tokens'][probs.index(max(probs))]} (" in status(live)
+    return [float(live.locator(selector).get_attribute(name)) for selector, name
+            in ((".live-now", "x1"), (".live-held-out-at", "cy"))]
+
+
+def expect_columns(live, tokens, probs):
+    """A column a token, its number over it, the largest as high as can be."""
+    assert texts(live, ".live-bars b") == tokens
+    assert [float(t) for t in texts(live, ".live-bars .live-bar")] == pytest.approx(
+        probs, abs=0.000501)
+    heights = live.locator(".live-bars .live-fill").evaluate_all(
+        "all => all.map(e => e.getBoundingClientRect().height)")
+    top = max(heights)
+    assert [h / top for h in heights] == pytest.approx(
+        [p / max(probs) for p in probs], abs=0.02)
 
 
 def test_training(live):
@@ -302,9 +321,16 @@ def test_training(live):
     expect_good_manners(live)
     expect_training(live, data, last, "")
     press(live, slide, "Home")
+    seen = []
     for at in range(last + 1):
-        expect_training(live, data, at, "")
+        seen.append(expect_training(live, data, at, ""))
         live.page.keyboard.press("ArrowRight")
+    steps, heights = zip(*seen)
+    assert list(steps) == sorted(steps)
+    assert sorted(range(last + 1), key=heights.__getitem__) == sorted(
+        range(last + 1), key=lambda i: -data["snapshots"][i]["held_out"])
+    chart = texts(live, ".live-curve text")
+    assert {"uniform", "unigram", "bigram"} <= {t.split()[0] for t in chart}
     assert slide.get_attribute("aria-valuetext") == "1000"
     press(live, radios.nth(0), "ArrowRight")
     expect_training(live, data, last, data["prefixes"][1])
@@ -318,13 +344,12 @@ def test_training(live):
 def expect_temperature(live, data, which, degree):
     entry = data["prefixes"][which]
     assert live.locator(".live-value").text_content() == f"{degree:.2f}"
-    assert texts(live, ".live-bars b") == data["tokens"]
     shown = [float(t) for t in texts(live, ".live-bars .live-bar")]
     assert f"At temperature {degree:.2f}, " in status(live)
     assert f" follows {entry['prefix'] or 'bos alone'} " in status(live)
     if f"{degree:g}" in entry["probs"]:
         probs = entry["probs"][f"{degree:g}"]
-        assert shown == pytest.approx(probs, abs=0.000501)
+        expect_columns(live, data["tokens"], probs)
         assert data["tokens"][probs.index(max(probs))] + " follows" in status(live)
     assert sum(shown) == pytest.approx(1, abs=27 * 0.0005)
     return max(shown)
@@ -354,6 +379,30 @@ def test_temperature(live):
         for degree in data["prefixes"][which]["probs"]:
             slide.fill(degree)
             expect_temperature(live, data, which, float(degree))
+
+
+def test_growth_plays_once_and_can_be_moved(browser, site):
+    """From untrained to the last step; still where motion is unwelcome."""
+    shots = recorded("training")["snapshots"]
+    for motion in ("no-preference", "reduce"):
+        with reading(browser, site.as_uri(), reduced_motion=motion) as page:
+            page.goto(f"{site.as_uri()}/index.html")
+            live = page.locator(".live-panel")
+            play = live.get_by_role("button")
+            if motion == "no-preference":
+                assert play.text_content() == "Stop"
+                assert status_text(live) == ""
+                playwright.expect(play).to_have_text("Play", timeout=8000)
+            assert texts(live, ".live-names li") == shots[-1]["samples"]
+            assert f"{shots[-1]['held_out']:.2f}" in status(live)
+            live.locator("input").fill("0")
+            assert texts(live, ".live-names li") == shots[0]["samples"]
+            assert status(live).startswith("Untrained, ")
+            play.click()
+            play.click()
+            at = int(live.locator("input").input_value())
+            assert texts(live, ".live-names li") == shots[at]["samples"]
+            assert at < len(shots) - 1 and status(live)
 
 
 def test_temperature_is_what_the_engine_computes(live):

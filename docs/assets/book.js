@@ -85,18 +85,14 @@
   // Names for what the theme leaves without one.
   const search = document.querySelector(".md-search");
   if (search) search.setAttribute("aria-label", "Search");
-  new MutationObserver(() => {
-    for (const nav of all(".md-code__nav:not([role])")) {
-      nav.setAttribute("role", "none"); // a landmark for each block is too many
-    }
-  }).observe(document.body, { childList: true, subtree: true });
-
   // A corner of a table is no header.
   for (const corner of all("th:empty")) {
     corner.replaceWith(document.createElement("td"));
   }
 
   // What scrolls sideways can be reached by Tab.
+  const SCROLLS = ":is(.md-typeset__scrollwrap, .highlight pre > code, .scrolls)"
+    + ":not([data-scrolls])";
   const reachable = new ResizeObserver((entries) => {
     for (const { target } of entries) {
       if (target.scrollWidth > target.clientWidth) {
@@ -106,10 +102,19 @@
       }
     }
   });
-  document.addEventListener("DOMContentLoaded", () => {
-    all(".md-typeset__scrollwrap, .highlight pre > code, .scrolls")
-      .forEach((place) => reachable.observe(place));
-  });
+  // The theme adds buttons, and frames around tables, when it gets to it.
+  const added = () => {
+    for (const nav of all(".md-code__nav:not([role])")) {
+      nav.setAttribute("role", "none"); // a landmark for each block is too many
+    }
+    for (const place of all(SCROLLS)) {
+      place.dataset.scrolls = "";
+      reachable.observe(place);
+    }
+  };
+  added();
+  new MutationObserver(added)
+    .observe(document.body, { childList: true, subtree: true });
 
   // On paper nothing is folded.
   const unfolded = [];
