@@ -301,6 +301,39 @@ def temperature(prefix, tokens, rows):
                   "likelier.", 126 * len(rows) + 32, parts)
 
 
+def draw(prefix, tokens, probs, points):
+    """How points, numbers from 0 to 1, choose among tokens by probs."""
+    x = scale(0, 1, 1, WIDTH - 1)
+    parts, told, at = [], [], 0.0
+    chosen = {}
+    for token, p in zip(tokens, probs):
+        for point in points:
+            if at <= point < at + p:
+                chosen[point] = token
+        hit = token in chosen.values()
+        parts.append(element("rect", x=x(at), y=64, width=x(at + p) - x(at),
+                             height=40, fill=VALUE, stroke=VALUE,
+                             fill_opacity="0.45" if hit else "0.12",
+                             stroke_width=0.7))
+        if x(at + p) - x(at) > 11:
+            parts.append(text(x(at + p / 2), 84, token,
+                              font_weight="bold" if hit else "normal"))
+        at += p
+    for point, token in chosen.items():
+        parts += [arrow((x(point), 34), (x(point), 62), color=INK),
+                  text(min(max(x(point), 36), WIDTH - 36), 20,
+                       f"{point:.2f}: {token}")]
+        told.append(f"{point:.2f} falls on {token}")
+    parts += [line((x(tick), 106), (x(tick), 112), color=SOFT)
+              for tick in (0, 0.5, 1)]
+    parts += [text(x(tick), 122, f"{tick:g}", anchor) for tick, anchor in
+              ((0, "start"), (0.5, "middle"), (1, "end"))]
+    return figure("draw", f"Drawing the letter after {prefix}",
+                  "A strip from 0 to 1, a piece for each token, as wide as "
+                  "its probability. Random numbers point at pieces: "
+                  + ", ".join(told) + ".", 134, parts)
+
+
 def adam(rates, steps, grads, means):
     """One weight's steps under the learning rate, and why: the gradients and
     their means m of its first steps."""

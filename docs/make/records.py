@@ -332,6 +332,9 @@ def drawings(before, run):
     drawn["temperature"] = figures.temperature(
         "ma", [*tokenizer.chars, "·"],
         {t: probabilities(logits, t) for t in (0.5, 1.0, 2.0)})
+    rng = random.Random(CONFIG.seed)
+    drawn["draw"] = figures.draw("ma", [*tokenizer.chars, "·"], probabilities(
+        logits, 1.0), [rng.random() for _ in range(3)])
     drawn["adam"] = figures.adam(*adam_steps(run))
     return drawn
 
