@@ -129,7 +129,7 @@
   });
 
   // A formula stays on one line: no break beside its signs.
-  const formula = / ([=≈≠<>≤≥·×÷+−→]) (?=\S)/g;
+  const formula = / ([=≈≠<>≤≥·×÷+−→]) (?=\S)|(?<=log|exp) (?=\w\b|\()/g;
   const texts = document.createTreeWalker(
     document.querySelector(".md-content") || document.body,
     NodeFilter.SHOW_TEXT, (node) => (node.parentElement.closest(
@@ -137,7 +137,8 @@
       : NodeFilter.FILTER_ACCEPT));
   while (texts.nextNode()) {
     const node = texts.currentNode;
-    const kept = node.data.replace(/\n/g, " ").replace(formula, "\u00a0$1\u00a0");
+    const kept = node.data.replace(/\n/g, " ")
+      .replace(formula, (_, sign) => (sign ? `\u00a0${sign}\u00a0` : "\u00a0"));
     if (kept.includes("\u00a0") && kept !== node.data) node.data = kept;
   }
 
