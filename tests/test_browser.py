@@ -535,6 +535,7 @@ def names(monkeypatch, tmp_path):
     return names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["notebook", "prompt"])
 @pytest.mark.parametrize("name", PAGES)
 def test_whatever_is_copied_runs(copier, name, way, names):
