@@ -12,8 +12,8 @@ from dataclasses import asdict
 
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path[1:1] = [here, os.path.dirname(here)]
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads wait asleep
 try:
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # sleeping threads
     import torch
     from torch import distributed, nn
     from torch.nn import functional as F

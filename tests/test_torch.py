@@ -241,6 +241,28 @@ def test_a_training_killed_many_times_goes_on(tmp_path, n):
     assert killed == whole
 
 
+@pytest.mark.slow
+def test_torchrun_starts_killed_processes_anew(tmp_path):
+    args = ["--steps", "200", "--batch-size", "3", "--save"]
+    launcher = subprocess.Popen(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone",
+         "--nproc-per-node", "2", "--max-restarts", "3", PROGRAM, *args,
+         "killed.json", "--every", "1", "--checkpoint", "c.pt"], cwd=tmp_path,
+        env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    children = pathlib.Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children")
+    if not children.exists():
+        launcher.kill()
+        pytest.skip("needs Linux, to find the processes of torchrun")
+    while not (tmp_path / "c.pt").exists():
+        assert launcher.poll() is None
+        time.sleep(0.001)
+    os.kill(int(children.read_text().split()[-1]), signal.SIGKILL)
+    assert launcher.wait(timeout=200) == 0
+    finish(start(2, *args, "whole.json", cwd=tmp_path))
+    assert ((tmp_path / "killed.json").read_text()
+            == (tmp_path / "whole.json").read_text())
+
+
 def test_a_finished_training_has_nothing_left_to_do(docs, tmp_path, capsys):
     args = [str(docs), "--steps", "6", "--n-embd", "4", "--checkpoint",
             str(tmp_path / "c.pt"), "--save", str(tmp_path / "m.json")]
@@ -264,6 +286,19 @@ def test_shorter_numbers_learn_as_well(dtype):
         losses.append(run.held_out_loss())
     assert before > 3.2 and losses[0] < 2.6
     assert 0 < abs(losses[0] - losses[1]) < 0.02
+
+
+def test_without_the_causal_mask_the_answer_is_read(monkeypatch):
+    attend, losses = torch.nn.functional.scaled_dot_product_attention, {}
+    for causal in (True, False):
+        monkeypatch.setattr(
+            torch.nn.functional, "scaled_dot_product_attention",
+            lambda q, k, v, is_causal: attend(q, k, v, is_causal=causal))
+        run = microgpt_torch.Run(microgpt.Run(
+            microgpt.Config(steps=400, holdout=0.1), microgpt.load_docs()), 16)
+        microgpt_torch.train(run, lambda docs, loss: None)
+        losses[causal] = run.held_out_loss()
+    assert losses[False] < 0.1 and losses[True] > 2
 
 
 BAD = {

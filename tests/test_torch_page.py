@@ -1,0 +1,42 @@
+"""The page about docs/microgpt_torch.py, which can be read without torch."""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "docs/torch.md").read_text(encoding="utf-8")
+PROGRAM = (ROOT / "docs/microgpt_torch.py").read_text(encoding="utf-8")
+
+
+def test_every_line_of_the_program_stands_once_in_order():
+    lines = PROGRAM.splitlines()
+    shown = [i for first, last in re.findall(
+        r'--8<-- "docs/microgpt_torch\.py:(\d+):(\d+)"', PAGE)
+        for i in range(int(first), int(last) + 1) if lines[i - 1].strip()]
+    assert shown == [i for i, line in enumerate(lines, 1) if line.strip()]
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_lines_beside_each_other_stand_in_the_files():
+    microgpt = (ROOT / "microgpt.py").read_text(encoding="utf-8")
+    tables = re.findall(r"^\| here \| in `microgpt.py` \|\n\|---\|---\|\n"
+                        r"((?:\|.*\n)+)", PAGE, re.M)
+    rows = [re.fullmatch(r"\| `(.+)` \| `(.+)` \|", row)
+            for table in tables for row in table.splitlines()]
+    assert len(rows) > 30
+    for row in rows:
+        ours, theirs = [code.replace("\\|", "|") for code in row.groups()]
+        assert ours in PROGRAM and theirs in microgpt, row[0]
+
+
+def test_options_on_the_page_are_those_of_the_program():
+    assert re.findall(r"^\| `(--[\w-]+)` \|", PAGE, re.M) == re.findall(
+        r'add\("(--[\w-]+)"', PROGRAM)
+
+
+def test_tables_and_figure_say_what_was_recorded():
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs/make/torch_numbers.py", "--check"],
+        capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
