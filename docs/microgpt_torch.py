@@ -130,6 +130,8 @@ def train(run, report):
     config, model = run.config, run.model
     if WORLD > 1:
         model = nn.parallel.DistributedDataParallel(model)
+        # it settles in which order it adds: now, not in the first step
+        run.losses(run.docs[:1], model).sum().backward()
     while run.step < config.steps:
         first = run.step * run.batch_size
         docs = [run.docs[i % len(run.docs)]
