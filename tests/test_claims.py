@@ -80,6 +80,37 @@ def test_whole_numbers_of_the_questions_were_counted():
             ) in words(DOCS / "questions.md")
 
 
+THE_FILE = "the file: four heads, norms"
+
+
+@pytest.mark.parametrize("seeds, lower, higher", [  # in loss
+    (10, "pair counts, 1 added", "letter counts"),
+    (9, "pair counts, the best added", "pair counts, 1 added"),
+    (9, "pair counts, the best added", "pairs, learned"),
+    (10, "MLP of three letters", "pairs, learned"),
+    (10, "MLP of three letters", "one head in their place"),
+    (10, "one head, residuals", "one head in their place"),
+    (10, THE_FILE, "MLP of three letters"),
+    (10, THE_FILE, "one head, residuals"),
+    (9, THE_FILE, "the file by gradient descent"),
+    (10, "blended counts: two letters", THE_FILE),
+    (10, "blended counts: three letters", "blended counts: two letters")])
+def test_what_the_page_on_the_ladder_says_was_measured(seeds, lower, higher):
+    found = json.loads((DOCS / "data/ladder.json").read_text("utf-8"))
+    pairs = list(zip(*[found["held_out"][label] for label in (lower, higher)]))
+    assert len(pairs) == 10
+    assert sum([a < b for a, b in pairs]) == seeds
+
+
+def test_whole_numbers_of_the_page_on_the_ladder_were_counted():
+    text = words(DOCS / "ladder.md")
+    weights = json.loads((DOCS / "data/ladder.json").read_text("utf-8"))[
+        "weights"]
+    assert (f"{weights['one head, residuals']:,} weights in place of "
+            f"{weights['MLP of three letters']:,}") in text
+    assert f"the same {weights[THE_FILE]:,} weights" in text
+
+
 # Vaswani et al., 2017; Zhang and Sennrich, 2019; Su, 2021; Shannon (1948)
 CITED = re.compile(r"\b([A-Z][\w’-]+)(?:, [A-Z][\w-]+)*"
                    r"(?: et al\.| and [A-Z][\w-]+)?,? \(?((?:19|20)\d\d)\b")
