@@ -102,6 +102,19 @@ def test_what_the_page_on_the_ladder_says_was_measured(seeds, lower, higher):
     assert sum([a < b for a, b in pairs]) == seeds
 
 
+def test_four_times_the_steps_do_not_reach_the_best_counts():
+    """The first five seeds of the ladder are those of the experiments."""
+    def losses(file, label):
+        return json.loads((DOCS / f"data/{file}.json").read_text("utf-8"))[
+            "held_out"][label][:5]
+    longer = losses("experiments", "--steps 4000")
+    two = losses("ladder", "blended counts: two letters")
+    assert abs(sum(longer) - sum(two)) / 5 < 0.01
+    assert {a < b for a, b in zip(longer, two)} == {True, False}
+    assert all([a > b for a, b in zip(
+        longer, losses("ladder", "blended counts: three letters"))])
+
+
 def test_whole_numbers_of_the_page_on_the_ladder_were_counted():
     text = words(DOCS / "ladder.md")
     weights = json.loads((DOCS / "data/ladder.json").read_text("utf-8"))[
