@@ -19,8 +19,8 @@ Short names:  x         the residual stream: n_embd numbers for each token
 
 After Andrej Karpathy's microgpt (2026), whose published run it reproduces.
 """
-import argparse, gc, json, math, os, random, re, shutil, signal, sys, tempfile
-import threading, time, zlib
+import argparse, contextlib, gc, json, math, os, random, re, shutil, signal
+import sys, tempfile, threading, time, zlib
 from dataclasses import asdict, dataclass, field, fields, replace
 from operator import mul
 
@@ -579,10 +579,11 @@ def load(path, docs=None):
     except (ArithmeticError, AttributeError, LookupError, RecursionError,
             TypeError, ValueError) as error:
         raise ValueError(f"{path!r} is not a model saved by microgpt "
-                         f"({type(error).__name__}: {error})") from None
+                         f"({type(error).__name__}: {error!s:.200})") from None
     if docs is not None:
-        new = Run(config, docs)
-        if (new.docs_crc, new.tokenizer.chars) != (run.docs_crc, chars):
+        new = Run(config, docs, run.tokenizer)
+        if (new.docs_crc != run.docs_crc
+                or not set().union(*docs).issubset(chars)):
             raise ValueError(f"{path!r} can only go on with the FILE that it "
                              "was trained on")
         run.docs, run.held_out = new.docs, new.held_out
@@ -598,15 +599,14 @@ def printable(text):
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 def say(text, end="\n"):
-    """Print at once. Raises OSError, also where stdout was closed before."""
-    try:
+    """Print at once, or nothing if stdout was closed. Raises OSError."""
+    with contextlib.suppress(ValueError):
         print(text, end=end, flush=True)
-    except ValueError:
-        raise BrokenPipeError from None
 
 def complain(error):
-    """Say on stderr, in one line, what is wrong."""
-    print(f"microgpt: {printable(str(error))}", file=sys.stderr)
+    """Say on stderr, in one line, what is wrong, if anybody can hear it."""
+    with contextlib.suppress(OSError, ValueError):
+        print(f"microgpt: {printable(str(error))}", file=sys.stderr)
 
 def parse(argv):
     """The options in argv; settings of Config only where they are given.
@@ -675,8 +675,10 @@ def prepare(options):
                          "none or all of them")
     encode_prompt(run.config, run.tokenizer, options.prompt)
     if options.save is not None:
-        folder = os.path.dirname(os.path.realpath(options.save))
-        if not os.path.basename(options.save) or not os.access(folder, os.W_OK):
+        path = os.path.realpath(options.save)  # which save replaces
+        if (not os.path.basename(options.save)
+                or not os.access(os.path.dirname(path), os.W_OK)
+                or os.path.exists(path) != os.path.exists(options.save)):
             raise ValueError(f"{options.save!r} cannot be written")
         if os.path.exists(options.save):
             if not os.stat(options.save).st_mode & 0o222:
@@ -707,6 +709,7 @@ def learn(run, path):
         live = False  # a stand-in for stdout
     extra = ""
     ended_by = 0
+    saved = True
 
     def end(signum, frame):
         nonlocal ended_by
@@ -714,7 +717,7 @@ def learn(run, path):
         signal.signal(signum, previous[signum])  # a second one acts as ever
 
     def report(step, loss):
-        nonlocal extra
+        nonlocal extra, saved
         tenth = step * 10 % config.steps < 10
         if run.held_out and (tenth or step == first):
             losses = [document_loss(config, run.params, run.tokenizer, doc).data
@@ -732,8 +735,8 @@ def learn(run, path):
                 say(line)
         except OSError:
             return True  # nobody reads on
-        if tenth and step < config.steps:
-            keep(run, path)  # a power cut costs a tenth
+        if tenth and step < config.steps and saved:
+            saved = keep(run, path)  # a power cut costs a tenth
         return ended_by
 
     signums = [signal.SIGINT]
@@ -756,10 +759,12 @@ def learn(run, path):
     finally:
         for signum, handler in previous.items():
             signal.signal(signum, handler)
-        if live and run.step >= first:
-            say("")  # leave the live line
-    if run.step < config.steps:
-        say(f"stopped after step {run.step} of {config.steps}")
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            if live and run.step >= first:
+                say("")  # leave the live line
+    with contextlib.suppress(OSError):
+        if run.step < config.steps:
+            say(f"stopped after step {run.step} of {config.steps}")
     return ended_by, saved
 
 def work(argv, names):
@@ -800,11 +805,13 @@ def work(argv, names):
 def main(argv, names=None):
     """Do what the command line argv asks for -> an exit status.
     The model is left in names, a dict, as "run"."""
+    status = 0
     try:
         try:
-            return work(argv, {} if names is None else names)
+            status = work(argv, {} if names is None else names)
         finally:
             say("", end="")
+        return status
     except SystemExit as error:
         return error.code  # the help was asked for
     except KeyboardInterrupt:
@@ -813,14 +820,13 @@ def main(argv, names=None):
         complain("out of memory")
         return 1
     except OSError as error:  # as with | head -3, or on a full disk
-        nobody_reads = isinstance(error, BrokenPipeError)
-        if not nobody_reads:
+        if not isinstance(error, BrokenPipeError):
+            status = status or 1
             complain(f"output: {error.strerror}")
-        try:  # or Python would try, and complain, once more
+        # or Python would try, and complain, once more
+        with contextlib.suppress(AttributeError, OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except (AttributeError, OSError, ValueError):
-            pass
-        return 0 if nobody_reads else 1
+        return status
 
 if __name__ == "__main__":
     # a notebook has no __file__, or a name of its own; its argv is not ours

@@ -9,9 +9,11 @@ minutes, on all processors.
 """
 import json
 import multiprocessing
+import subprocess
+import sys
 from collections import namedtuple
 
-from made import SOURCE, mean, script, span, table
+from made import mean, script, span, table
 
 import microgpt
 
@@ -70,9 +72,11 @@ def fifty_names(settings):
 
 
 def own_lines(settings):
-    """What a model invents that has learned the lines of the program."""
-    docs = [line.strip() for line in SOURCE.splitlines() if line.strip()]
-    config = microgpt.Config(block_size=32, steps=300, **settings)
+    """What a model invents that has learned the lines of `import this`."""
+    text = subprocess.run([sys.executable, "-c", "import this"], check=True,
+                          capture_output=True, text=True).stdout
+    docs = [line for line in text.splitlines() if line]
+    config = microgpt.Config(block_size=32, **settings)
     run = microgpt.Run(config, docs)
     microgpt.train(run)
     return [microgpt.generate(config, run.params, run.tokenizer, run.rng)
