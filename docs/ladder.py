@@ -208,7 +208,7 @@ LEARNED = {  # label: learning rate, shapes, what takes the place of gpt, train
     "pairs, learned": (0.03, bigram_shapes, learned_bigram, train),
     "MLP of three letters": (0.01, letters_mlp_shapes, letters_mlp, train),
     "one head in their place": (0.03, one_head_shapes, one_head, train),
-    "one head, residuals": (0.01, one_head_shapes,
+    "one head, residuals": (0.03, one_head_shapes,
                             partial(one_head, residual=True), train),
     "the file: four heads, norms": (0.01, param_shapes, gpt, train),
     "the file by gradient descent": (0.4, param_shapes, gpt, gradient_descent)}

@@ -13,7 +13,7 @@ import multiprocessing
 import types
 from collections import namedtuple
 
-from made import SOURCE, mean, script, span, table, verdict
+from made import SOURCE, mean, script, span, table, worse_with
 
 SEEDS = range(42, 52)
 SEARCH_SEEDS = range(1, 4)  # others, so that a rate isn't chosen by the result
@@ -148,11 +148,11 @@ def markdown(found):
         rows.append((-mean(worse), (
             label, f"{mean(losses):.3f}", span(losses),
             f"{mean(worse):+.3f}".replace("-", "−"), span(worse, "+"),
-            verdict(worse))))
+            worse_with(worse))))
     rows = [row for _, row in sorted(rows)]
     whole = full[0], f"{mean(full[1]):.3f}", span(full[1]), "", "", ""
     return table(("variant", "loss", "range", "difference", "its range",
-                  "beyond the noise?"), [whole, *rows])
+                  "seeds worse"), [whole, *rows])
 
 
 def produce():

@@ -54,11 +54,14 @@ def chain(x, width, rows):
     return parts
 
 
-def path(shapes, n_head, token, char, pos_id):
-    """One token's way through the model; shapes is {name: (n_out, n_in)}."""
+def path(shapes, n_head, tokens, token_id, xs, weights, likely):
+    """The last token's way through the model. shapes is {name: (n_out, n_in)},
+    xs x after each stage, [3][n], weights those that the first head gives to
+    tokens, likely [n] of (token, probability) that come next."""
     vocab, n = shapes["wte"]
     positions, hidden = shapes["wpe"][0], shapes["layer0.mlp_fc1"][0]
-    spine, side, y_end = 93, 292, 638
+    spine, side, y_end = 93, 292, 726
+    char, pos_id = tokens[-1], len(tokens) - 1
 
     def size(name):
         return "{} × {}".format(*shapes[name])
@@ -68,45 +71,66 @@ def path(shapes, n_head, token, char, pos_id):
                         stroke=VALUE, stroke_width=1.5)
                 + text(spine, y, "+", fill=VALUE))
 
-    parts = chain(spine, 182, [(16, f"token {token} ({char})"), (
-        66, f"row {token} of wte {vocab} × {n}")])
+    def numbers(y, row):
+        told = ", ".join([f"{x:.2f}".replace("-", "−") for x in row[:2]])
+        return text(spine + 6, y, f"{told}, …", "start", fill=VALUE,
+                    font_size=12)
+
+    parts = chain(spine, 182, [(16, f"token {token_id} ({char})"), (
+        66, f"row {token_id} of wte {vocab} × {n}")])
     parts += chain(300, 182, [(16, f"position {pos_id}"), (
         66, f"row {pos_id} of wpe {positions} × {n}")])
     parts += [arrow((spine, 80), (spine, 101)), plus(112),
               arrow((300, 80), (300, 112), (spine + 11, 112)),
               arrow((spine, 123), (spine, 144))]
     parts += chain(spine, 120, [(158, "rmsnorm")])
-    blocks = [
-        ("attention", 228, ["rmsnorm", "q, k, v: 3 times " + size(
-            "layer0.attn_wq"), f"{n_head} heads of {n // n_head} numbers",
-            "wo: " + size("layer0.attn_wo")]),
-        ("MLP", 432, ["rmsnorm", "fc1: " + size("layer0.mlp_fc1"),
-                      f"relu: {hidden} numbers",
-                      "fc2: " + size("layer0.mlp_fc2")])]
-    above = 172
-    for title, y, contents in blocks:
-        rows = [(y + 44 * i, content) for i, content in enumerate(contents)]
-        join = rows[-1][0]
+
+    # attention: what earlier tokens left comes in from the right
+    y, heads = 228, 228 + 132
+    parts += chain(side, 212, [(y, "rmsnorm"), (y + 44, "q, k, v: 3 times "
+                                                 + size("layer0.attn_wq"))])
+    parts += chain(side, 212, [(heads, f"{n_head} heads of {n // n_head}"),
+                               (heads + 44, "wo: " + size("layer0.attn_wo"))])
+    parts += [text(side - 106, y + 74, "the first looks at", "start",
+                   fill=SOFT, font_size=12)]
+    step = 212 / len(tokens)
+    for i, (token, weight) in enumerate(zip(tokens, weights)):
+        x = side - 106 + step * (i + 0.5)
+        parts += [text(x, y + 92, f"{token} {weight:.2f}", fill=VALUE,
+                       font_size=13),
+                  line((x, y + 101), (x, heads - 15), color=VALUE,
+                       stroke_width=0.5 + 6 * weight)]
+    for title, top, contents in [
+            ("attention", y, []),
+            ("MLP", y + 292, ["rmsnorm", "fc1: " + size("layer0.mlp_fc1"),
+                              f"relu: {hidden} numbers",
+                              "fc2: " + size("layer0.mlp_fc2")])]:
+        rows = [(top + 44 * i, content) for i, content in enumerate(contents)]
+        join = rows[-1][0] if rows else heads + 44
         parts += chain(side, 212, rows)
-        parts += [arrow((spine, above), (spine, join - 11)), plus(join),
-                  arrow((spine, y), (side - 107, y)),
+        parts += [plus(join), arrow((spine, top), (side - 107, top)),
                   arrow((side - 106, join), (spine + 12, join)),
-                  text(side, y - 30, title, font_weight="bold"),
-                  text(spine + 8, y + 66, f"x: {n}", "start",
-                       fill=VALUE)]
-        above = join + 11
-    parts.append(arrow((spine, above), (spine, y_end - 14)))
+                  text(side, top - 30, title, font_weight="bold")]
+    joins = [172, heads + 44 + 11, y + 292 + 132 + 11, y_end - 14]
+    for above, below, row in zip(joins, joins[1:], xs):
+        end = below if below == joins[-1] else below - 22
+        parts += [arrow((spine, above), (spine, end)),
+                  numbers(above + 24, row)]
     parts += chain(spine, 182, [(y_end, "lm_head: " + size("lm_head")),
                                 (y_end + 48, "softmax")])
-    for y, content in [(y_end, "logits"), (y_end + 48, "probabilities")]:
-        parts += [arrow((spine + 91, y), (spine + 122, y)),
-                  text(spine + 128, y, f"{vocab} {content}", "start")]
-    return figure("path", "The path of one token through the model",
+    told = ", ".join([f"{token} {p:.2f}" for token, p in likely])
+    for at, content in [(y_end, f"{vocab} logits"), (y_end + 48, told)]:
+        parts += [arrow((spine + 91, at), (spine + 122, at)),
+                  text(spine + 128, at, content, "start")]
+    looks = ", ".join([f"{t} ({w:.2f})" for t, w in zip(tokens, weights)])
+    return figure("path", f"The path of the last token of {' '.join(tokens)}",
                   f"The token's row of wte and its position's row of wpe, {n} "
                   "numbers each, are added and normed. Attention and the MLP "
-                  f"each read these {n} numbers, x, and add to them. lm_head "
-                  f"makes {vocab} logits of x, and softmax makes "
-                  "probabilities of those.", y_end + 66, parts)
+                  f"each read these {n} numbers, x, and add to them. In "
+                  "attention the keys and values of earlier tokens come in: the "
+                  f"first head looks at {looks}. lm_head makes {vocab} logits "
+                  "of x, and softmax makes probabilities of those, the largest "
+                  f"{told}.", y_end + 66, parts)
 
 
 def overview(name, tokens, loss, n_weights, samples):

@@ -29,11 +29,9 @@ def span(numbers, sign=""):
             ).replace("-", "−")
 
 
-def verdict(differences):
-    """Whether losses differ beyond the noise: by the same sign every time."""
-    if min(differences) > 0:
-        return "yes, worse"
-    return "yes, better" if max(differences) < 0 else "no"
+def worse_with(differences):
+    """With how many of the seeds a loss is larger, in words."""
+    return f"{sum([d > 0 for d in differences])} of {len(differences)}"
 
 
 def table(head, rows):

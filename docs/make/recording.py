@@ -7,7 +7,7 @@ from made import mean, rounded
 
 import ladder
 import microgpt
-from microgpt import Config, Value, generate, gpt, softmax
+from microgpt import Config, Value, add, generate, gpt, rmsnorm, softmax
 
 CONFIG = Config(holdout=0.1)
 PREFIXES = ["", "ma", "jo", "el"]  # whose next letter is shown
@@ -118,6 +118,22 @@ def trace(run, text):
     heads = CONFIG.n_head  # of the one layer: attention takes token by token
     return [(seen[heads * i:heads * (i + 1)], [v.data for v in row])
             for i, row in enumerate(logits)]
+
+
+def stream(run, text):
+    """x of the last token of text: at first, after attention, after the MLP:
+    [3][n_embd], and the first head's weights and the logits of it."""
+    sums = []
+
+    def spy(x, y):
+        out = add(x, y)
+        sums.append([v.data for v in out[-1]])
+        return out
+
+    with mock.patch.object(microgpt, "add", spy):
+        weights, logits = trace(run, text)[-1]
+    first = [v.data for v in rmsnorm([Value(number) for number in sums[0]])]
+    return [first, *sums[1:]], weights[0], logits
 
 
 def heads(run):

@@ -13,7 +13,7 @@ from unittest import mock
 from made import mean, rounded, script, table
 from recording import (CONFIG, PREFIXES, Recorded, adam_steps, baselines,
                        heads, letters, logits_after, neurons_on, probabilities,
-                       record, running_mean, sample, trace)
+                       record, running_mean, sample, stream, trace)
 
 import figures
 import semantics
@@ -310,7 +310,10 @@ def drawings(before, run):
     few = Tokenizer(["emma", "ava"])
     drawn["tokens"] = figures.tokens(["bos", *"emma", "bos"], [
         str(i) for i in [few.bos, *few.encode("emma"), few.bos]])
-    drawn["path"] = figures.path(shapes, CONFIG.n_head, emma[1], "e", 1)
+    xs, weights, logits = stream(run, "mar")
+    drawn["path"] = figures.path(
+        shapes, CONFIG.n_head, ["bos", *"mar"], tokenizer.encode("r")[0], xs,
+        weights, likely(run, logits, 3))
     first = document_loss(CONFIG, before.params, tokenizer, "emma").data
     drawn["overview"] = figures.overview(
         "emma", " ".join(map(str, emma)), first, len(flatten(run.params)),

@@ -10,7 +10,7 @@ import json
 import multiprocessing
 from collections import namedtuple
 
-from made import mean, script, span, table, verdict
+from made import mean, script, span, table, worse_with
 
 import charts
 import ladder
@@ -83,7 +83,7 @@ def row(label, losses, before):
         return cells + ("", "", "")
     gains = [b - a for a, b in zip(before, losses)]
     return cells + (f"{mean(gains):+.3f}".replace("-", "−"), span(gains, "+"),
-                    verdict(gains))
+                    worse_with(gains))
 
 
 def markdown(found):
@@ -92,7 +92,7 @@ def markdown(found):
     losses = found["held_out"]
     way = [label for label in losses if label not in BESIDE]
     head = ("rung", "loss", "range", "difference", "its range",
-            "beyond the noise?")
+            "seeds worse")
     return (
         table(head, [row(label, losses[label], losses.get(below))
                      for below, label in zip([None, *way], way)]),
