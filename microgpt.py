@@ -125,26 +125,19 @@ class Value:
 
 def topological_order(root):
     """What root was computed from, children before parents, without leaves."""
-    if not root._children:
-        return []
     order, visited = [], {root}
-    v, rest = root, iter(root._children)
-    stack = []  # where to go on after v; our own, for Python's is too shallow
-    while True:
+    stack = [(root, iter(root._children))] if root._children else []
+    while stack:  # our own, for Python's is too shallow
+        v, rest = stack[-1]
         for child in rest:
-            if child not in visited:
+            if child._children and child not in visited:
                 visited.add(child)
-                if child._children:
-                    if not visited.issuperset(child._children):
-                        stack.append((v, rest))
-                        v, rest = child, iter(child._children)
-                        break
-                    order.append(child)
-        else:  # no break: order has all that v was computed from
+                stack.append((child, iter(child._children)))
+                break  # to come back to v when child is done
+        else:
             order.append(v)
-            if not stack:
-                return order
-            v, rest = stack.pop()
+            stack.pop()
+    return order
 
 def total(values):
     """The sum of Values as one node: [n] -> one. Its slope in each is 1."""

@@ -323,29 +323,24 @@ class Value {
 
 // What root was computed from, children before parents, without leaves.
 function topological_order(root) {
-  if (!root._children.length) return [];
   const order = [], visited = new Set([root]);
-  let v = root, next = 0; // the child of v that comes next
-  const stack = []; // where to go on after v; JavaScript's is too shallow
-  walk: while (true) {
-    while (next < v._children.length) {
-      const child = v._children[next++];
-      if (!visited.has(child)) {
+  // our own, for JavaScript's is too shallow: a node, and how many of its
+  // children have been looked at
+  const stack = root._children.length ? [[root, 0]] : [];
+  walk: while (stack.length) {
+    const top = stack[stack.length - 1], v = top[0];
+    while (top[1] < v._children.length) {
+      const child = v._children[top[1]++];
+      if (child._children.length && !visited.has(child)) {
         visited.add(child);
-        if (child._children.length) {
-          if (!child._children.every((v) => visited.has(v))) {
-            stack.push([v, next]);
-            [v, next] = [child, 0];
-            continue walk;
-          }
-          order.push(child);
-        }
+        stack.push([child, 0]);
+        continue walk; // to come back to v when child is done
       }
     }
-    order.push(v); // order has all that v was computed from
-    if (!stack.length) return order;
-    [v, next] = stack.pop();
+    order.push(v);
+    stack.pop();
   }
+  return order;
 }
 
 // The sum of Values as one node: [n] -> one. Its slope in each is 1.
