@@ -68,16 +68,18 @@
     }
   }, true);
 
-  // What is no program has no button: outputs, and parts of a class, which
-  // are indented or go on in an indented excerpt.
+  // Outputs have no button, and neither have excerpts, which may be a part of a
+  // class: each chapter ends with its whole cell to paste. A comment names them.
   const excerpts = all(".highlighttable .code code");
-  const first = (code) => code && code.textContent.replace(/^\n+/, "");
-  excerpts.forEach((code, i) => {
-    if (indented(first(code)) || indented(first(excerpts[i + 1]) || "")) {
-      code.closest(".highlight").classList.add("no-copy");
-    }
-  });
-  all(".highlight:not(.language-pycon, .language-python, .language-bash)")
+  const isExcerpt = (block) => {
+    if (block.querySelector(".highlighttable")) return true;
+    let node = block.previousSibling;
+    while (node && node.nodeType === Node.TEXT_NODE) node = node.previousSibling;
+    return node && node.nodeType === Node.COMMENT_NODE
+      && node.data.startsWith(" excerpt");
+  };
+  all(".highlight").filter((block) => isExcerpt(block)
+      || !/language-(pycon|python|bash)/.test(block.className))
     .forEach((block) => block.classList.add("no-copy"));
 
   // Access
