@@ -241,28 +241,6 @@ def test_a_training_killed_many_times_goes_on(tmp_path, n):
     assert killed == whole
 
 
-@pytest.mark.slow
-def test_torchrun_starts_killed_processes_anew(tmp_path):
-    args = ["--steps", "200", "--batch-size", "3", "--save"]
-    launcher = subprocess.Popen(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone",
-         "--nproc-per-node", "2", "--max-restarts", "3", PROGRAM, *args,
-         "killed.json", "--every", "1", "--checkpoint", "c.pt"], cwd=tmp_path,
-        env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    children = pathlib.Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children")
-    if not children.exists():
-        launcher.kill()
-        pytest.skip("needs Linux, to find the processes of torchrun")
-    while not (tmp_path / "c.pt").exists():
-        assert launcher.poll() is None
-        time.sleep(0.001)
-    os.kill(int(children.read_text().split()[-1]), signal.SIGKILL)
-    assert launcher.wait(timeout=200) == 0
-    finish(start(2, *args, "whole.json", cwd=tmp_path))
-    assert ((tmp_path / "killed.json").read_text()
-            == (tmp_path / "whole.json").read_text())
-
-
 def test_a_finished_training_has_nothing_left_to_do(docs, tmp_path, capsys):
     args = [str(docs), "--steps", "6", "--n-embd", "4", "--checkpoint",
             str(tmp_path / "c.pt"), "--save", str(tmp_path / "m.json")]
@@ -387,7 +365,7 @@ def test_divergence_ends_it(docs, capsys):
 
 @pytest.mark.slow
 def test_a_model_too_large_for_microgpt_trains(docs, tmp_path):
-    args = [str(docs), "--n-embd", "1024", "--steps", "2", "--checkpoint",
-            str(tmp_path / "c.pt")]
+    args = [str(docs), "--n-embd", "1024", "--steps", "2", "--learning-rate",
+            "1e-4", "--checkpoint", str(tmp_path / "c.pt")]
     assert microgpt_torch.main(args) == 0
     assert (tmp_path / "c.pt").exists()
