@@ -10,11 +10,12 @@ import random
 from collections import namedtuple
 from unittest import mock
 
-from made import mean, rounded, script, table
+from made import DATA, mean, rounded, script, table
 from recording import (CONFIG, PREFIXES, Recorded, adam_steps, baselines,
                        heads, letters, logits_after, neurons_on, probabilities,
                        record, running_mean, sample, stream, trace)
 
+import charts
 import figures
 import semantics
 import textbook
@@ -325,6 +326,8 @@ def drawings(before, run):
         baselines(run))
     drawn["growth"] = figures.growth(run.snapshots)
     drawn["statuses"] = figures.statuses()
+    benchmark = json.loads((DATA / "benchmark.json").read_text(encoding="utf-8"))
+    drawn["speed"] = charts.speed(benchmark["step"])
     steps = trace(run, "maria")
     drawn["attention"] = figures.attention(
         ["bos", *"maria"], [[weights[head] for weights, _ in steps]
