@@ -4,7 +4,6 @@ import json
 import math
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 
@@ -347,20 +346,7 @@ def test_the_last_rung_is_the_file():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["records", "ablations", "staircase",
-                                  "experiments"])
-def test_recorded_runs_come_out_the_same(part):
-    done = make("--check", part)
+def test_the_recorded_run_comes_out_the_same():
+    """`python docs/make --all --check` asks this of what takes longer too."""
+    done = make("--check", "records")
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_builds_with_the_successor_of_material_too(tmp_path):
-    pytest.importorskip("zensical", reason="zensical is not installed")
-    shutil.copytree(DOCS, tmp_path / "docs")
-    for name in ("microgpt.py", "mkdocs.yml"):
-        shutil.copy(ROOT / name, tmp_path)
-    done = subprocess.run([sys.executable, "-m", "zensical", "build"],
-                          cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    text = (tmp_path / "site/autograd.html").read_text(encoding="utf-8")
-    assert "topological_order" in text
