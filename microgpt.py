@@ -2,7 +2,7 @@
 
     python microgpt.py            learn the names below, then invent twenty more
     python microgpt.py FILE       learn your own text, one document a line
-    python microgpt.py --help     every setting with its unit and its default
+    python microgpt.py --help     every option and its default
 
 Nothing to install and no network. Each `# %%` cell needs only the cells above
 it, so the file can be read, run or pasted into a notebook from top to bottom.
@@ -775,7 +775,7 @@ def work(argv, names):
         if run.docs:
             ended_by, saved = learn(run, options.save)
             if ended_by not in (0, signal.SIGINT):
-                return 128 + ended_by  # what shells call that
+                return 128 + ended_by if saved else 1  # as shells say it
         else:
             saved = keep(run, options.save)
         for i in range(1, config.samples + 1):

@@ -13,7 +13,8 @@ def softmax(numbers):
     """Probabilities of plain numbers."""
     top = max(numbers)
     exps = [math.exp(number - top) for number in numbers]
-    return [e / sum(exps) for e in exps]
+    scale = sum(exps)
+    return [e / scale for e in exps]
 
 
 def attention(n_head, q, keys, values):

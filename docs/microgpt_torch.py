@@ -7,13 +7,14 @@
 
 It needs PyTorch 2.4 or newer, and microgpt.py beside it or one folder above.
 """
-import argparse, itertools, math, os, random, sys, time
+import argparse, itertools, math, os, random, sys, time, warnings
 from dataclasses import asdict
 
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path[1:1] = [here, os.path.dirname(here)]
 try:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # sleeping threads
+    warnings.filterwarnings("ignore", "Failed to initialize NumPy")  # not used
     import torch
     from torch import distributed, nn
     from torch.nn import functional as F
@@ -216,7 +217,8 @@ def parse(argv):
 
 def prepare(ours, options):
     """The run that they ask for. Raises OSError or ValueError."""
-    if options.prompt or options.load and not (options.file or options.save):
+    trains = options.file or options.save or hasattr(options, "steps")
+    if options.prompt or options.load and not trains:
         raise ValueError("to sample, use microgpt.py --load")
     if WORLD > 1 and options.file == "-":
         raise ValueError("only one process can read standard input")
