@@ -345,11 +345,12 @@
       const names = order.slice(0, LIKELY).map((i) => [i === tokenizer.bos ? "end"
         : m.printable(tokenizer.chars[i]).replace(/^ $/, "space"), probs[i]]);
       if (order.length > LIKELY) names.push([`${order.length - LIKELY} more`, rest]);
+      const most = Math.max(...names.map(([, p]) => p));
       this.likely.replaceChildren(...names.map(([name, p]) => {
         const fill = html("i");
-        fill.style.width = `${100 * p}%`;
-        return html("li", {}, html("b", {}, name),
-                    html("span", {}, fill, html("span", {}, p.toFixed(3))));
+        fill.style.width = `${100 * p / most}%`;
+        return html("li", {}, html("b", {}, name), html("span", {}, fill),
+                    html("small", {}, p.toFixed(3)));
       }));
     }
 
