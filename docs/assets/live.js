@@ -6,22 +6,7 @@
 
   // Elements
 
-  function build(node, attributes, children) {
-    for (const [name, value] of Object.entries(attributes)) {
-      node.setAttribute(name, value);
-    }
-    node.append(...children);
-    return node;
-  }
-
-  function html(tag, attributes = {}, ...children) {
-    return build(document.createElement(tag), attributes, children);
-  }
-
-  function svg(tag, attributes = {}, ...children) {
-    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    return build(node, attributes, children);
-  }
+  const { html, svg } = globalThis.elements;
 
   function button(name, press) {
     const node = html("button", { type: "button", class: "live-button" }, name);
@@ -373,7 +358,11 @@
     const trained = svg("circle", { class: "live-trained-at", r: 5 });
     const heldOut = svg("circle", { class: "live-held-out-at", r: 5 });
     picture.append(rest, cursor, trained, heldOut);
-    const set = (node, attributes) => build(node, attributes, []);
+    const set = (node, attributes) => {
+      for (const [name, value] of Object.entries(attributes)) {
+        node.setAttribute(name, value);
+      }
+    };
     const show = (step, mean, held) => {
       set(rest, { x: x(step), width: x(along[1]) - x(step) + 4 });
       set(cursor, { x1: x(step), x2: x(step) });

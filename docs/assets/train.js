@@ -18,22 +18,7 @@
 
   // Elements
 
-  function build(node, attributes, children) {
-    for (const [name, value] of Object.entries(attributes)) {
-      node.setAttribute(name, value);
-    }
-    node.append(...children);
-    return node;
-  }
-
-  function html(tag, attributes = {}, ...children) {
-    return build(document.createElement(tag), attributes, children);
-  }
-
-  function svg(tag, attributes = {}, ...children) {
-    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    return build(node, attributes, children);
-  }
+  const { html, svg } = globalThis.elements;
 
   function button(name, press) {
     const node = html("button", { type: "button", class: "train-button" }, name);
