@@ -513,7 +513,9 @@
 
   // Training in slices
 
+  let announced = false; // ends the slice, so that each tenth is heard
   const announce = (side) => {
+    announced = true;
     if (side !== first) return;
     const { step, config } = side.run;
     status.textContent = `Step ${step} of ${config.steps}: the loss is `
@@ -538,7 +540,8 @@
     if (left || document.hidden) return;
     const end = performance.now() + SLICE;
     let side = next_side();
-    while (side && performance.now() < end) {
+    announced = false;
+    while (side && !announced && performance.now() < end) {
       side.work(announce);
       side = next_side();
     }
