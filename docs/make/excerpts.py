@@ -106,15 +106,16 @@ def place(name):
 
 def excerpts(pages):
     """The text of excerpts.md for the texts of pages {name: text}.
-    Raises ValueError if a page asks for what is nowhere."""
-    asked = {}
+    Raises ValueError if pages ask for what is nowhere."""
+    asked, wrong = {}, []
     for page, text in pages.items():
         for name in ASKED.findall(text):
             try:
                 asked[name] = place(name)
             except (KeyError, OSError) as error:
-                raise ValueError(f"{page} asks for {name!r}, which is nowhere "
-                                 f"({error})") from None
+                wrong.append(f"{page} asks for {name!r}: {error}")
+    if wrong:
+        raise ValueError("\n  ".join(["what is nowhere:", *wrong]))
     sections = []
     for name, (file, first, last) in sorted(asked.items(),
                                             key=lambda it: (it[1], it[0])):
@@ -154,9 +155,10 @@ def definitions(source):
     """An HTML list of all functions and classes, linked to their lines in
     the first code block of a page."""
     rows = []
+    body = ast.parse(source).body
     for title, (first, last) in cells(source).items():
         links = [f'<a href="#__span-0-{node.lineno}"><code>{node.name}</code>'
-                 "</a>" for node in ast.parse(source).body
+                 "</a>" for node in body
                  if isinstance(node, (ast.FunctionDef, ast.ClassDef))
                  and first <= node.lineno <= last and title != "all"]
         if links:

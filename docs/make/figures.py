@@ -10,31 +10,33 @@ from kit import (BASELINE, FAINT, GRAD, HELD_OUT, INK, PAPER, SOFT, VALUE,
                  WIDTH, arrow, axes, bars, box, chain, dot, element, figure,
                  joined, line, mean, minus, number, recorded, rect, scale,
                  spread, text)
-from runs import (probabilities, running_mean, small_expression, tables)
+from runs import probabilities, running_mean, tables
 
-from microgpt import Tokenizer
+from microgpt import Tokenizer, Value
 
 # %% Graphs, tokens and the whole
 
 
 def graph(way):
     """d = a * b + a with its data and, backward, its grads."""
-    backward, nodes = way == "backward", small_expression()
+    backward, a, b = way == "backward", Value(2.0), Value(3.0)
+    product = a * b
+    d = product + a
     if backward:
-        nodes[-1].value.backward()
-    place = {id(n.value): (50 + 148 * n.x, 42 + 62 * n.y) for n in nodes}
+        d.backward()
+    place = {a: (50, 54), b: (50, 203), product: (198, 160), d: (346, 85)}
     color, parts, told = GRAD if backward else SOFT, [], []
-    for node in nodes:
-        x, y = place[id(node.value)]
-        rows = [(node.label, INK), (f"data {node.value.data:g}", VALUE)]
-        rows += [(f"grad {node.value.grad:g}", GRAD)] * backward
+    for v, label in (a, "a"), (b, "b"), (product, "a * b"), (d, "d"):
+        x, y = place[v]
+        rows = [(label, INK), (f"data {v.data:g}", VALUE)]
+        rows += [(f"grad {v.grad:g}", GRAD)] * backward
         parts.append(box(x, y, 92, 12 + 20 * len(rows), color=SOFT))
         parts += [text(x, y + 20 * i - 10 * (len(rows) - 1), content,
                        fill=fill, font_weight="normal" if i else "bold")
                   for i, (content, fill) in enumerate(rows)]
         told.append(" ".join([content for content, _ in rows]))
-        for child, slope in zip(node.value._children, node.value._local_grads):
-            x0, y0 = place[id(child)]
+        for child, slope in zip(v._children, v._local_grads):
+            x0, y0 = place[child]
             ends = [(x0 + 48, y0 + (y - y0) * 0.1), (x - 48, y - (y - y0) * 0.1)]
             dx, dy = ends[1][0] - ends[0][0], ends[1][1] - ends[0][1]
             length = math.hypot(dx, dy)
@@ -325,10 +327,11 @@ def apart(points, gap):
             for b in points[:i]:
                 dx, dy = a[0] - b[0], a[1] - b[1]
                 length = math.hypot(dx, dy) or 1e-9
-                push = max(gap - length, 0) / 2 / length
-                for point, sign in ((a, 1), (b, -1)):
-                    point[0] += sign * push * dx
-                    point[1] += sign * push * dy
+                if length < gap:
+                    push = (gap - length) / 2 / length
+                    for point, sign in ((a, push), (b, -push)):
+                        point[0] += sign * dx
+                        point[1] += sign * dy
     return points
 
 

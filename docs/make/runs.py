@@ -7,7 +7,7 @@ import json
 import math
 import operator
 import random
-from collections import Counter, namedtuple
+from collections import Counter
 from dataclasses import asdict
 from unittest import mock
 
@@ -19,6 +19,7 @@ from microgpt import (Config, Run, Value, add, document_loss, generate, gpt,
 
 CONFIG = Config(holdout=0.1)
 PREFIXES = ["", "ma", "jo", "el"]  # whose next letter is shown
+INVENTED = 1000  # samples that are counted
 AGES = 0, 50, 250, 1000  # steps after which samples are shown
 NAMES = ["maria", "emma", "oliver", "anna", "john", "elizabeth", "michelle",
          "christopher"]  # whose attention is shown
@@ -265,57 +266,6 @@ def graph_measures(run, name):
         len(made) - sum(made), "constants that it makes besides"]
     return found
 
-
-Node = namedtuple("Node", "label value op x y")  # x, y: columns, rows
-
-
-def small_expression():
-    """Nodes of d = a * b + a, root last."""
-    a, b = Value(2.0), Value(3.0)
-    product = a * b
-    return [Node("a", a, "", 0, 0.2), Node("b", b, "", 0, 2.6),
-            Node("a * b", product, "*", 1, 1.9),
-            Node("d", product + a, "+", 2, 0.7)]
-
-
-def small_neuron():
-    """Nodes of a neuron's square, n * n: n is used twice. Root last."""
-    w1, x1, w2, x2, b = [Value(x) for x in (2.0, 1.5, -1.0, 0.5, 0.5)]
-    first, second = w1 * x1, w2 * x2
-    both = first + second
-    shifted = both + b
-    n = shifted.relu()
-    return [Node("w1", w1, "", 0, 0), Node("x1", x1, "", 0, 1),
-            Node("w2", w2, "", 0, 2), Node("x2", x2, "", 0, 3),
-            Node("b", b, "", 0, 4), Node("w1 * x1", first, "*", 1, 0.5),
-            Node("w2 * x2", second, "*", 1, 2.5),
-            Node("sum", both, "+", 2, 1.5),
-            Node("sum + b", shifted, "+", 3, 2.5), Node("n", n, "relu", 4, 2.5),
-            Node("n * n", n * n, "*", 5, 2.5)]
-
-
-def live_graph(title, nodes):
-    """A graph for drawing, and each step of backward through it."""
-    index = {n.value: i for i, n in enumerate(nodes)}
-    edges = [{"from": i, "to": index[child], "local_grad": slope}
-             for i, n in enumerate(nodes) for child, slope in zip(
-                 n.value._children, n.value._local_grads)]
-    grads, steps = [0.0] * (len(nodes) - 1) + [1.0], []
-    for v in reversed(graph_order(nodes[-1].value)):
-        for edge in edges:
-            if edge["from"] == index[v]:
-                grad, to = grads[edge["from"]], edge["to"]
-                product, before = edge["local_grad"] * grad, grads[to]
-                grads[to] += product
-                steps.append({**edge, "grad": grad, "product": product,
-                              "before": before, "after": grads[to]})
-    nodes[-1].value.backward()
-    if grads != [n.value.grad for n in nodes[:-1]] + [1.0]:
-        raise ArithmeticError("the steps are not what backward does")
-    return {"title": title, "steps": steps, "edges": edges, "nodes": [
-        {"id": i, "label": n.label, "op": n.op, "data": n.value.data,
-         "x": n.x, "y": n.y} for i, n in enumerate(nodes)]}
-
 # %% What is written
 
 
@@ -340,9 +290,6 @@ def live(before, run, means, snapshots):
     tokens = token_names(run)
     logits = {text: logits_of(run, text)[-1] for text in [*PREFIXES, "chri"]}
     return {
-        "backward": [live_graph("d = a * b + a", small_expression()),
-                     live_graph("n = relu(w1 * x1 + w2 * x2 + b), then n * n",
-                                small_neuron())],
         "attention": {"names": [
             {"name": name, "tokens": ["bos", *name],
              "before": seen(before, name), "after": seen(run, name)}
@@ -363,7 +310,7 @@ def measures(before, run, losses, snapshots):
     """{key: [number, what it is]} of all that the prose tells."""
     docs = run.docs + run.held_out
     longest = max(docs, key=len)
-    invented = sample(run, 1000, random.Random(CONFIG.seed))
+    invented = sample(run, INVENTED, random.Random(CONFIG.seed))
     known, kept = set(run.docs), set(run.held_out)
     new = [name for name in invented if name not in known | kept]
     untrained, final = snapshots[0]["held_out"], snapshots[-1]["held_out"]
