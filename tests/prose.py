@@ -6,10 +6,13 @@ section, or by a comment between these two blocks:
 
     <!-- from ladder.md: pair counts, 1 added; letter counts -->
     <!-- said: 175 96 -->
+    <!-- tested: test_semantics.py -->
 
-The first names lines of a file in docs/data, each by words that it holds; the
-second repeats numbers that nobody measures here, such as those of a paper. An
-example can stand in a comment too: then it is run and not seen.
+The first names lines of a file in docs/data, each by words that it holds. The
+second repeats, in their order, all numbers of this text that nothing proves,
+such as those of a paper. The third says that a test of its own checks the
+whole text between the two blocks. An example can stand in a comment too: then
+it is run and not seen.
 
 Looked at are all decimals, and whole numbers of two digits or more, or of one
 before "of" or "percent". Not looked at are words ("ten"), years, versions,
@@ -43,7 +46,13 @@ class Number(NamedTuple):
     text: str  # as it stands in the page
     start: int  # and where
     percent: bool
-    known: list  # what may prove it: (number, digits after its point)
+
+
+class Passage(NamedTuple):
+    """The text between two blocks."""
+    numbers: list
+    known: list  # (number, digits after its point) in what may prove them
+    said: list
 
 
 def numbers_in(text):
@@ -72,7 +81,8 @@ def shown(block):
     if block["code"] is not None:
         inner = [shown(found) for found in BLOCK.finditer(block["code"])]
         return "\n".join([block["code"], *inner])
-    text = (ROOT / block["path"]).read_text(encoding="utf-8")
+    path = ROOT / block["path"]
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
     if block["section"]:
         text = text.partition(f"[start:{block['section']}]")[2]
         found = BLOCK.search(text.partition("[end:")[0])
@@ -86,64 +96,87 @@ def shown(block):
                            int(block["last"] or len(lines))])
 
 
-def told(comment):
-    """What a comment proves. Raises ValueError where a file has no such line.
-    """
-    kind, _, rest = " ".join(comment.split()).partition(" ")
-    if kind == "from":
-        file, _, words = rest.partition(": ")
-        lines = (DATA / file).read_text(encoding="utf-8").splitlines()
-        found = {word: [line for line in lines if word in line]
-                 for word in words.split("; ")}
-        if not all(found.values()):
-            raise ValueError(f"{file} has no line for one of: {words}")
-        return "\n".join([line for lines in found.values() for line in lines])
-    return rest if kind == "said:" else comment if ">>> " in comment else ""
+def lines_from(told):
+    """What `FILE: words; words` names. Raises ValueError."""
+    file, _, words = told.partition(": ")
+    lines = (DATA / file).read_text(encoding="utf-8").splitlines()
+    found = {word: [line for line in lines if word in line]
+             for word in words.split("; ")}
+    if not all(found.values()):
+        raise ValueError(f"{file} has no line for one of: {words}")
+    return "\n".join([line for lines in found.values() for line in lines])
 
 
 def blank(match):
     return " " * len(match[0])
 
 
-def numbers(page):
-    """The numbers in the prose of a page that need a proof."""
+def passages(page):
+    """The passages of a page, with the numbers that need a proof."""
     plain = BLOCK.sub(blank, page)
     cuts = [(m.start(), m.end(), shown(m)) for m in BLOCK.finditer(page)]
     # a heading is a cut that shows nothing
     cuts += [(m.start(), m.start(), "") for m in re.finditer(
         "^#+ ", plain, re.M)]
     cuts = [(0, 0, ""), *sorted(cuts), (len(page), len(page), "")]
-    comments = [(m.start(), told(m[1])) for m in COMMENT.finditer(plain)]
+    comments = [(m.start(), " ".join(m[1].split()))
+                for m in COMMENT.finditer(plain)]
     prose = COMMENT.sub(blank, plain)
     for nothing in NO_PROSE:
         prose = re.sub(nothing, blank, prose, flags=re.S)
     code = [m.span() for m in re.finditer("`[^`\n]*`", prose)]
 
     for (_, start, above), (end, _, below) in zip(cuts, cuts[1:]):
-        said = [text for at, text in comments if start <= at < end]
-        known = EVERYWHERE + numbers_in("\n".join([above, below, *said]))
-        for match in NUMBER.finditer(prose, start, end):
-            after = (match["after"] or "").strip()
-            small = len(match["text"]) == 1 and not after
-            year = re.fullmatch(r"1[6-9]\d\d|20\d\d", match["text"])
-            inside = any([a <= match.start() < b for a, b in code])
-            if match["rest"] or not (small or year or inside):
-                yield Number(match["text"], match.start(),
-                             after in ("%", "percent"), known)
+        numbers, said, proof = [], [], [above, below]
+        for at, comment in comments:
+            kind, _, rest = comment.partition(" ")
+            if not start <= at < end:
+                continue
+            if kind == "tested:":
+                if not (ROOT / "tests" / rest).exists():
+                    raise ValueError(f"there is no test {rest}")
+                break
+            said += rest.split() if kind == "said:" else []
+            if kind == "from" or ">>> " in comment:
+                proof.append(lines_from(rest) if kind == "from" else comment)
+        else:
+            for match in NUMBER.finditer(prose, start, end):
+                after = (match["after"] or "").strip()
+                small = len(match["text"]) == 1 and not after
+                year = re.fullmatch(r"1[6-9]\d\d|20\d\d", match["text"])
+                inside = any([a <= match.start() < b for a, b in code])
+                if match["rest"] or not (small or year or inside):
+                    numbers.append(Number(match["text"], match.start(),
+                                          after in ("%", "percent")))
+        yield Passage(numbers, EVERYWHERE + numbers_in("\n".join(proof)), said)
 
 
-def proved(number):
-    """Whether one of what may prove it is, or is rounded to, that number."""
+def proved(number, known):
+    """Whether something known is, or is rounded to, that number."""
     whole, _, digits = number.text.partition(".")
     if len(whole) > 1 and whole[0] == "0":
         return False
     value, n = float(number.text.replace(",", "")), len(digits)
-    known = number.known + [(100 * x, has - 2) for x, has in number.known
-                            if number.percent]
+    if number.percent:
+        known = known + [(100 * x, has - 2) for x, has in known]
     return any([math.isclose(x, value, abs_tol=1e-9) or  # 0.4 is no rounding
                 (has > n and (n > 1 or value >= 10 or number.percent)
                  and abs(x - value) <= 0.5 * 10 ** -n + 1e-12)
                 for x, has in known])
+
+
+def unproved(page):
+    """(line, numbers that nothing proves, what is said in their place) of
+    each passage where the two are not the same."""
+    found = []
+    for passage in passages(page):
+        left = [number for number in passage.numbers
+                if not proved(number, passage.known)]
+        texts = [number.text for number in left]
+        if texts != passage.said:
+            at = [*left, *passage.numbers, Number("", 0, False)][0].start
+            found.append((page.count("\n", 0, at) + 1, texts, passage.said))
+    return found
 
 
 def pages():

@@ -303,10 +303,9 @@ def test_the_book_is_short(what, limit):
 
 @pytest.mark.parametrize("path", prose.pages(), ids=lambda path: path.stem)
 def test_numbers_in_prose_are_proved(path):
-    page = prose.pages()[path]
-    wrong = [f"{path.name}:{page.count(chr(10), 0, number.start) + 1}: "
-             f"who says {number.text}?" for number in prose.numbers(page)
-             if not prose.proved(number)]
+    wrong = [f"{path.name}:{line}: nothing proves {' '.join(texts) or 'more'}"
+             + f", said is {' '.join(said)}" * bool(said)
+             for line, texts, said in prose.unproved(prose.pages()[path])]
     assert not wrong, "\n".join(["how to prove a number: see tests/prose.py",
                                  *wrong])
 
@@ -316,20 +315,25 @@ def test_numbers_in_prose_are_proved(path):
     ("It is 0.75.\n\n```pycon\n>>> x\n0.7049\n```\n", ["0.75"]),
     ("It is 0.7.\n\n```pycon\n>>> x\n0.7049\n```\n", ["0.7"]),
     ("# A\n36 of 900\n# B\n```\n36, 900\n```\n", ["36"]),
-    ("```\n36\n```\n36 of 900, `n=37` and GPT-38 in 1999, 3 and 1,234", ["1,234"]),
+    ("```\n36\n```\n36 of 900, `n=37`, GPT-38 in 1999, 3, 1,234", ["1,234"]),
     ("```\n36\n```\nText.\n```\n5\n```\n36, so 3 of 5\n", ["36", "3"]),
     ("```\n0.284\n```\n28 percent, 28.4%, 29 percent, 28", ["29", "28"]),
-    ("175 billion <!-- said: 175 -->, then 176", ["176"]),
-    ("loss 2.28 <!-- from measures.md: held-out loss after -->, 2.29", ["2.29"]),
+    ("175 billion, then 96 <!-- said: 175 96 -->", []),
+    ("175 billion, then 96 <!-- said: 96 175 -->", ["175", "96"]),
+    ("```\n96\n```\n175 and 96 <!-- said: 175 96 -->", ["175"]),
+    ("2.28 <!-- from measures.md: held-out loss after -->, 2.29", ["2.29"]),
+    ("0.5, 0.6 <!-- tested: test_book.py -->", []),
     ("17 weights <!--\n>>> 8 + 9\n17\n\n-->, 18", ["18"])])
 def test_what_proves_a_number(page, wrong):
-    assert [number.text for number in prose.numbers(page)
-            if not prose.proved(number)] == wrong
+    assert [text for _, texts, _ in prose.unproved(page)
+            for text in texts] == wrong
 
 
-def test_a_proof_that_is_nowhere_is_told():
-    with pytest.raises(ValueError, match="measures.md has no line"):
-        list(prose.numbers("<!-- from measures.md: held-out lossy -->"))
+@pytest.mark.parametrize("comment", ["from measures.md: held-out lossy",
+                                     "tested: test_nothing.py"])
+def test_a_proof_that_is_nowhere_is_told(comment):
+    with pytest.raises(ValueError, match="no line|no test"):
+        prose.unproved(f"<!-- {comment} -->")
 
 
 def test_times_are_those_of_the_recorded_benchmark():
