@@ -1,13 +1,25 @@
-"""The `>>>` sessions of every page start from what microgpt.py defines."""
+"""The `>>>` sessions of every page start from what microgpt.py defines.
+
+Those in a comment, which prove numbers of the prose, know recorded(NAME) too:
+what docs/data/NAME.json holds.
+"""
+import json
+import pathlib
+
 import pytest
 
 import microgpt
 
 collect_ignore = ["microgpt_torch.py"]  # it needs torch, and has no examples
+DATA = pathlib.Path(__file__).resolve().parent / "data"
+
+
+def recorded(name):
+    return json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(autouse=True)
 def start_from_microgpt(doctest_namespace):
     doctest_namespace.update(
         {name: value for name, value in vars(microgpt).items()
-         if not name.startswith("__")}, microgpt=microgpt)
+         if not name.startswith("__")}, microgpt=microgpt, recorded=recorded)

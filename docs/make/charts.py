@@ -1,9 +1,6 @@
 """Figures of what was measured with several seeds."""
-from made import mean, span
-from svg import (BASELINE, HELD_OUT, INK, SOFT, WIDTH, element, figure, line,
-                 scale, text)
-
-PAPER = "var(--md-default-bg-color, none)"  # around text that lines cross
+from kit import (BASELINE, HELD_OUT, INK, PAPER, SOFT, WIDTH, element, figure,
+                 line, mean, scale, span, text)
 
 
 def staircase(losses, last, counted, beside):
@@ -47,20 +44,3 @@ def staircase(losses, last, counted, beside):
                   "A dot for each seed, a bar for their mean; steps lead from "
                   "rung to rung down to the file, and below stand others "
                   f"beside it. {'; '.join(told)}.", top + height + 28, parts)
-
-
-def speed(step):
-    """Milliseconds a step {formulation: {"ms": ...}}, a bar each."""
-    times = {name: row["ms"] for name, row in step.items()
-             if isinstance(row, dict)}
-    x = scale(0, max(times.values()), 8, WIDTH - 64)
-    parts = []
-    for i, (name, ms) in enumerate(times.items()):
-        y = 12 + 48 * i
-        parts += [text(8, y, name, "start"),
-                  line((x(0), y + 20), (x(ms), y + 20), color=INK,
-                       stroke_width=12),
-                  text(x(ms) + 6, y + 20, f"{ms:.1f} ms", "start")]
-    told = ", ".join([f"{name} {ms:.1f}" for name, ms in times.items()])
-    return figure("speed", "Time of a training step", "Bars of the median time "
-                  f"of a step, in milliseconds: {told}.", 48 * len(times), parts)

@@ -1,37 +1,44 @@
-"""Keep the book's excerpts of microgpt.py true.
+"""What follows from the text of microgpt.py alone: the excerpts of the pages,
+the map of the file and the list of its definitions.
 
-    python docs/make/excerpts.py            rewrite the line ranges
-    python docs/make/excerpts.py --check    say which are stale, change nothing
+A page shows a piece of the file by its name, on a line of its own:
 
-In a page, a comment names what the fence below it shows:
+    --8<-- "docs/data/excerpts.md:Value-__add__-to-Value-__pow__"
 
-    <!-- excerpt: Value.__add__ to Value.__pow__ -->
-    ```python linenums="70"
-    --8<-- "microgpt.py:70:84"
-    ```
+docs/data/excerpts.md is made here. It has a section for each name that some
+page asks for, and is the only place where line numbers stand. A name is
 
-An excerpt is a part of the one reading of the file from top to bottom, and
-carries the file's line numbers. Without numbers are `<!-- again: linear -->`,
-a piece that stands elsewhere in that reading too, `<!-- cell: Autograd -->`, a
-whole cell to paste, and `<!-- cell: all -->`, the file; likewise all pieces of
-other files, as in `<!-- excerpt docs/ladder.py: pair_counts -->`. The line
-range of a new fence may be anything: `--8<-- "microgpt.py:0:0"`.
+    linear                 a function, a class, or an assigned name
+    Value-log              a member of a class
+    total-to-linear        from one to the other
+    docstring, imports     the top of the file; guard is its last `if`
+    again-linear           the same without line numbers: for a piece that
+                           stands elsewhere in the one reading of the file
+    cell-Command-line      a whole `# %%` cell to paste; cell-top, cell-all
+    in-ladder-pair_counts  a piece of docs/ladder.py
 
-A name is a function, a class, `Class.member`, an assigned name, `docstring`,
-`imports`, or `guard` (an `if`). Comments above it, and the `# %%` line of its
-cell, belong to it.
+Comments above a piece, and the `# %%` line of its cell, belong to it.
 """
-import argparse
 import ast
-import pathlib
+import html
 import re
-import sys
 
-DOCS = pathlib.Path(__file__).resolve().parent.parent
-SOURCE = DOCS.parent / "microgpt.py"
-FENCE = re.compile(
-    r"(?P<indent> *)<!-- (?P<kind>excerpt|again|cell)(?P<file> \S+)?: "
-    r"(?P<what>.+?) -->\n *```python(?P<attrs>.*)\n *--8<-- \"\S+\"\n")
+from kit import DOCS, ROOT, SOURCE
+
+EXCERPTS = "data/excerpts.md"
+ASKED = re.compile(r'^ *--8<-- "docs/data/excerpts\.md:([\w-]+)"$', re.M)
+CELLS = {
+    "top": ("one-page", "how to run it, the short names, imports"),
+    "Tokenizer": ("tokenizer", "text to numbers and back"),
+    "Autograd": ("autograd", "numbers that find their own gradients"),
+    "Model": ("model", "all settings, the weights, and the GPT itself"),
+    "Training": ("training", "the loss, and Adam, which makes it smaller"),
+    "Sampling": ("sampling", "inventing a new document"),
+    "Data": ("program", "the thousand names, or a text of yours"),
+    "Saving": ("program", "a trained model to a file and back"),
+    "Command line": ("program", "options, progress, error messages")}
+
+# %% The pieces of a file
 
 
 def names_of(node):
@@ -41,13 +48,8 @@ def names_of(node):
     if isinstance(node, ast.Assign):
         return [name.id for target in node.targets
                 for name in ast.walk(target) if isinstance(name, ast.Name)]
-    if isinstance(node, ast.AnnAssign):
-        return [node.target.id]
-    if isinstance(node, ast.Expr):
-        return ["docstring"]
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return ["imports"]
-    return ["guard"] if isinstance(node, ast.If) else []
+    return {ast.Expr: ["docstring"], ast.Import: ["imports"],
+            ast.ImportFrom: ["imports"], ast.If: ["guard"]}.get(type(node), [])
 
 
 def pieces(source):
@@ -55,21 +57,20 @@ def pieces(source):
     lines = source.splitlines()
     found = {}
 
-    def add(name, node, inner=None):
+    def add(name, node):
         first = min([node.lineno] + [d.lineno for d in
                                      getattr(node, "decorator_list", [])])
         while first > 1 and lines[first - 2].lstrip().startswith("#"):
             first -= 1
-        first = min(first, found.get(name, (first,))[0])
-        found[name] = (first, inner or node.end_lineno)
+        found[name] = (min(first, found.get(name, (first,))[0]),
+                       node.end_lineno)
 
     for node in ast.parse(source).body:
         for name in names_of(node):
             add(name, node)
-            for member in getattr(node, "body", []):
-                if isinstance(node, ast.ClassDef):
-                    for inner in names_of(member):
-                        add(f"{name}.{inner}", member)
+            for member in node.body if isinstance(node, ast.ClassDef) else []:
+                for inner in names_of(member):
+                    add(f"{name}-{inner}", member)
     return found
 
 
@@ -83,67 +84,92 @@ def cells(source):
     return found
 
 
-def range_of(kind, what, source):
-    """Lines that `kind: what` stands for. Raises KeyError if there is none."""
-    if kind == "cell":
-        return cells(source)[what]
+def place(name):
+    """(file, first line, last line) of what a page asks for by name.
+    Raises KeyError, OSError."""
+    file = "microgpt.py"
+    if name.startswith("in-"):
+        stem, _, name = name[3:].partition("-")
+        file = f"docs/{stem}.py"
+    source = (ROOT / file).read_text(encoding="utf-8")
+    if name.startswith("cell-"):
+        found = {title.replace(" ", "-"): lines
+                 for title, lines in cells(source).items()}
+        return (file, *found[name[5:]])
     known = pieces(source)
-    first, _, last = what.partition(" to ")
+    first, _, last = re.sub("^again-", "", name).partition("-to-")
     start, end = known[first][0], known[last or first][1]
     if end < start:
         raise KeyError(f"{last} stands above {first}")
-    return start, end
+    return file, start, end
 
 
-def updated(page, unknown):
-    """The text of a page with every line range as its file has it; names that
-    no file has are added to unknown."""
-    def fence(match):
-        file = (match["file"] or " microgpt.py")[1:]
-        try:
-            source = (DOCS.parent / file).read_text(encoding="utf-8")
-            first, last = range_of(match["kind"], match["what"], source)
-        except (KeyError, OSError) as error:
-            unknown.append(f"{file} has no {match['what']!r} ({error})")
-            return match[0]
-        attrs = re.sub(r' ?linenums="\d+"', "", match["attrs"])
-        if match["kind"] == "excerpt" and not match["file"]:
-            attrs += f' linenums="{first}"'
-        comment = match[0].strip(" ").partition("\n")[0]
-        return "".join([f"{match['indent']}{line}\n" for line in (
-            comment, f"```python{attrs}", f'--8<-- "{file}:{first}:{last}"')])
-    return FENCE.sub(fence, page)
+def excerpts(pages):
+    """The text of excerpts.md for the texts of pages {name: text}.
+    Raises ValueError if pages ask for what is nowhere."""
+    asked, wrong = {}, []
+    for page, text in pages.items():
+        for name in ASKED.findall(text):
+            try:
+                asked[name] = place(name)
+            except (KeyError, OSError) as error:
+                wrong.append(f"{page} asks for {name!r}: {error}")
+    if wrong:
+        raise ValueError("\n  ".join(["what is nowhere:", *wrong]))
+    sections = []
+    for name, (file, first, last) in sorted(asked.items(),
+                                            key=lambda it: (it[1], it[0])):
+        numbered = not name.startswith(("in-", "again-", "cell-"))
+        sections += [
+            f"--8<-- [start:{name}]",
+            *["<!-- excerpt -->"] * name.startswith("in-"),  # hides the button
+            "```python" + f' linenums="{first}"' * numbered,
+            f'--8<-- "{file}:{first}:{last}"', "```", f"--8<-- [end:{name}]"]
+    return "\n".join([*sections, ""])
+
+# %% The map and the list
 
 
-def make(check):
-    """Rewrite all pages, unless check -> names of the stale pages, and what
-    they want to show that is nowhere."""
-    stale, unknown = [], []
-    for path in sorted(DOCS.glob("*.md")):
-        page = path.read_text(encoding="utf-8")
-        missing = []
-        new = updated(page, missing)
-        unknown += [f"{path.name}: {what}" for what in missing]
-        if new != page:
-            stale.append(path.name)
-            if not check:
-                path.write_text(new, encoding="utf-8")
-    return stale, unknown
+def file_map(source):
+    """A map of the file, each cell as long as it is, as HTML. Raises
+    ValueError if the file has other cells than the book."""
+    found = cells(source)
+    _, total = found.pop("all")
+    if found.keys() != CELLS.keys():
+        raise ValueError(f"the cells of microgpt.py are not {[*CELLS]}")
+    lines = [f'<nav class="file-map" aria-label="Map of microgpt.py" '
+             f'data-lines="{total}">', "<p>microgpt.py</p>", "<div>"]
+    for title, (page, holds) in CELLS.items():
+        first, last = found[title]
+        name = "Top of the file" if title == "top" else title
+        lines.append(
+            f'<a href="{page}.html" data-first="{first}" data-last="{last}" '
+            f'style="flex-grow:{last - first + 1}" '
+            f'title="{html.escape(name)}, lines {first} to {last}">'
+            f"<b>{html.escape(name)}</b> <span>{html.escape(holds)}</span> "
+            f"<small>lines {first} to {last}</small></a>")
+    return "\n".join([*lines, "</div>", "</nav>", ""])
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Keep the excerpts true.")
-    parser.add_argument("--check", action="store_true",
-                        help="only say which pages are stale")
-    check = parser.parse_args().check
-    stale, unknown = make(check)
-    if check and stale:
-        unknown.append("stale excerpts in " + ", ".join(stale)
-                       + ": run python docs/make/excerpts.py")
-    if unknown:
-        sys.exit("\n".join(unknown))
-    print("rewritten:" if stale else "all excerpts are true", *stale)
+def definitions(source):
+    """An HTML list of all functions and classes, linked to their lines in
+    the first code block of a page."""
+    rows = []
+    body = ast.parse(source).body
+    for title, (first, last) in cells(source).items():
+        links = [f'<a href="#__span-0-{node.lineno}"><code>{node.name}</code>'
+                 "</a>" for node in body
+                 if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+                 and first <= node.lineno <= last and title != "all"]
+        if links:
+            rows.append(f"<li><b>{title}</b>: {', '.join(links)}</li>")
+    return "\n".join(["<ul>", *rows, "</ul>", ""])
 
 
-if __name__ == "__main__":
-    main()
+def produce():
+    """{path below docs: text}. Raises ValueError."""
+    pages = {path.name: path.read_text(encoding="utf-8")
+             for path in sorted(DOCS.glob("*.md"))}
+    return {EXCERPTS: excerpts(pages),
+            "overrides/file-map.html": file_map(SOURCE),
+            "data/definitions.md": definitions(SOURCE)}
