@@ -77,21 +77,21 @@ def docs(tmp_path):
 
 
 @pytest.fixture
-def run(docs):
+def call(docs):
     """Run the program in the folder that holds docs.txt."""
-    def run(*args, command=program.COMMAND, **kwargs):
+    def call(*args, command=program.COMMAND, **kwargs):
         return subprocess.run(
             [*command, *args], cwd=docs.parent,
             **{"capture_output": True, "encoding": "utf-8", "timeout": 60,
                **kwargs})
-    return run
+    return call
 
 
 @pytest.fixture
-def out(run):
+def out(call):
     """What the program prints when all goes well."""
     def out(*args, **kwargs):
-        done = run(*args, **kwargs)
+        done = call(*args, **kwargs)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
     return out
@@ -106,10 +106,10 @@ def is_refusal(status, stdout, stderr):
 
 
 @pytest.fixture
-def refused(run):
+def refused(call):
     """The line with which the program turns a command down."""
     def refused(*args, **kwargs):
-        done = run(*args, **kwargs)
+        done = call(*args, **kwargs)
         return is_refusal(done.returncode, done.stdout, done.stderr)
     return refused
 
