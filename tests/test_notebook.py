@@ -110,10 +110,10 @@ def test_a_loop_of_ones_own(source, notebook, capsys):
          "                learning_rate=0.05, holdout=0.4)\n"
          "run = Run(config, ['anna', 'hanna', 'annah'])\n"
          "losses = []\n"
-         "while run.step < 40 and held_out_loss(run) > 1.0:\n"
+         "while run.step < 40 and held_out_loss(run) < 2.0:\n"
          "    losses.append(train_step(run))", notebook)
-    assert 5 < len(notebook["losses"]) < 40  # stopped early
-    assert notebook["held_out_loss"](notebook["run"]) <= 1.0
+    assert 2 < len(notebook["losses"]) < 40  # it got worse: stopped early
+    assert notebook["held_out_loss"](notebook["run"]) >= 2.0
     assert capsys.readouterr() == ("", "")
 
 
