@@ -24,7 +24,7 @@ def tokenizer():
 @pytest.fixture
 def tiny():
     """Settings of a model that takes milliseconds."""
-    return microgpt.Config(n_embd=4, n_head=2, block_size=4, steps=5)
+    return microgpt.Config(n_embd=4, n_head=2, n_layer=1, block_size=4, steps=5)
 
 
 @pytest.fixture
@@ -77,33 +77,55 @@ def docs(tmp_path):
 
 
 @pytest.fixture
-def run(docs):
+def call(docs):
     """Run the program in the folder that holds docs.txt."""
-    def run(*args, **kwargs):
+    def call(*args, command=program.COMMAND, **kwargs):
         return subprocess.run(
-            [*program.COMMAND, *args], cwd=docs.parent,
+            [*command, *args], cwd=docs.parent,
             **{"capture_output": True, "encoding": "utf-8", "timeout": 60,
                **kwargs})
-    return run
+    return call
 
 
 @pytest.fixture
-def out(run):
+def out(call):
     """What the program prints when all goes well."""
     def out(*args, **kwargs):
-        done = run(*args, **kwargs)
+        done = call(*args, **kwargs)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
     return out
 
 
+def is_refusal(status, stdout, stderr):
+    """One printable line on stderr, in words, and nothing else."""
+    assert (status, stdout) == (2, "")
+    assert re.fullmatch(r"microgpt: [^\n]+\n", stderr)
+    assert stderr[:-1].isprintable() and "[Errno" not in stderr
+    return stderr
+
+
 @pytest.fixture
-def refused(run):
-    """The one line on stderr with which the program turns a call down."""
+def refused(call):
+    """The line with which the program turns a command down."""
     def refused(*args, **kwargs):
-        done = run(*args, **kwargs)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert re.fullmatch(r"microgpt: [^\n]+\n", done.stderr)
-        assert done.stderr[:-1].isprintable()
-        return done.stderr
+        done = call(*args, **kwargs)
+        return is_refusal(done.returncode, done.stdout, done.stderr)
     return refused
+
+
+@pytest.fixture
+def main(docs, monkeypatch, capsys):
+    """Call main in this process -> its status, stdout and stderr."""
+    monkeypatch.chdir(docs.parent)
+
+    def main(*args):
+        capsys.readouterr()
+        return (microgpt.main(list(args)), *capsys.readouterr())
+    return main
+
+
+@pytest.fixture
+def turned_down(main):
+    """refused, in this process."""
+    return lambda *args: is_refusal(*main(*args))

@@ -1,4 +1,4 @@
-"""What the tests of the command share."""
+"""The program as a command, for tests: how to start it, how to read it."""
 import os
 import re
 import signal
@@ -8,8 +8,9 @@ import sys
 import microgpt
 
 COMMAND = [sys.executable, microgpt.__file__]
-# a model that is trained in no time
-SMALL = ["--n-embd", "4", "--n-head", "1", "--block-size", "8"]
+# a model that is trained in no time, whatever the defaults are
+SIZES = {"n_embd": 4, "n_head": 1, "n_layer": 1, "block_size": 8}
+SMALL = [f"--{name.replace('_', '-')}={size}" for name, size in SIZES.items()]
 TINY = ["docs.txt", *SMALL]
 QUICK = [*TINY, "--steps", "3", "--samples", "2"]
 ENDLESS = [*TINY, "--steps", "1000000000"]
@@ -51,3 +52,10 @@ def with_module(code, *args):
     """A command that runs code where `import microgpt` finds the program."""
     return [sys.executable, "-c", "import sys\nsys.path.insert(0, "
             f"{os.path.dirname(microgpt.__file__)!r})\n{code}", *args]
+
+
+def script(code, *args):
+    """A command that runs code, and then the program as a script."""
+    return [sys.executable, "-c", f"import runpy, sys\n{code}\n"
+            f"runpy.run_path({microgpt.__file__!r}, run_name='__main__')",
+            *args]

@@ -1,8 +1,8 @@
 """How fast is microgpt.py, next to the textbook formulation and to the floor?
 
-    python tests/benchmark.py                  print the tables
-    python tests/benchmark.py --json FILE      and write the figures to FILE
-    python tests/benchmark.py --rounds 1       quicker and rougher
+    python tests/by_hand/benchmark.py                print the tables
+    python tests/by_hand/benchmark.py --json FILE    and write the figures to FILE
+    python tests/by_hand/benchmark.py --rounds 1     quicker and rougher
 
 Each formulation trains in a process of its own, so that neither warms or
 fills the memory of the other, on the same documents, in turn, ten steps each:
@@ -25,7 +25,8 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS.parent), str(TESTS)]  # microgpt.py, textbook.py
 import microgpt  # noqa: E402
 
 
@@ -80,30 +81,23 @@ def worker(kind, settings, length):
     """
     run = setup(settings, length)
     config, params, tokenizer = run.config, run.params, run.tokenizer
-    if kind == "microgpt":
-        seconds, left = [], asked()
-
-        def report(step, loss):
-            nonlocal seconds, left, start
-            seconds.append(time.perf_counter() - start)
-            if len(seconds) == left:
-                reply(seconds=seconds, loss=loss, peak=peak_mb())
-                seconds, left = [], asked()
-            start = time.perf_counter()
-        start = time.perf_counter()
-        microgpt.train(run, report)
-    elif kind in KINDS:
+    if kind in KINDS:
         if kind == "textbook, collector off":
             gc.disable()
-        module = importlib.import_module(kind.split(",")[0])
-        trainer = module.Trainer(config, params)
+        trainer = None
+        if kind != "microgpt":
+            module = importlib.import_module(kind.split(",")[0])
+            trainer = module.Trainer(config, params)
+        step = 0
         while True:
             seconds = []
             for _ in range(asked()):
-                doc = run.docs[trainer.step_count % len(run.docs)]
-                tokens = [tokenizer.bos, *tokenizer.encode(doc), tokenizer.bos]
+                text = tokenizer.encode(run.docs[step % len(run.docs)])
+                tokens = [tokenizer.bos, *text, tokenizer.bos]
+                step += 1
                 start = time.perf_counter()
-                loss = trainer.step(tokens)
+                loss = (trainer.step(tokens) if trainer
+                        else microgpt.train_step(run))
                 seconds.append(time.perf_counter() - start)
                 if not gc.isenabled():
                     gc.collect()  # not counted: only this frees its graphs
@@ -122,7 +116,9 @@ def worker(kind, settings, length):
         microgpt.document_loss = timed("forward", microgpt.document_loss)
         microgpt.topological_order = timed("order", microgpt.topological_order)
         microgpt.Value.backward = timed("backward", microgpt.Value.backward)
-        timed("training", microgpt.train)(run, lambda step, loss: step == 100)
+        train_step = timed("training", microgpt.train_step)
+        for _ in range(100):
+            train_step(run)
         generate = timed("samples", microgpt.generate)
         for _ in range(20):
             generate(config, params, tokenizer, run.rng)

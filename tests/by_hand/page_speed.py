@@ -1,7 +1,7 @@
 """How long do Node and the page take for the default run, next to CPython?
 
-    python tests/page_speed.py              print the ratios
-    python tests/page_speed.py SITE 3       with a site built before, in 3 rounds
+    python tests/by_hand/page_speed.py              print the ratios
+    python tests/by_hand/page_speed.py SITE 3       with a site built before, in 3 rounds
 
 All three in turn, from the start of the program, or from the press on Train,
 to the last sample. Only ratios within one run mean something. The page draws
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 def seconds(work):
