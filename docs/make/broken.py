@@ -104,7 +104,7 @@ def markdown(found):
             f"`{wrong}` for `{right}`" if right else "",
             f"{mean(known):.3f}" if len(known) == len(losses) else "diverged",
             span(known) if known else "",
-            f"{found['slope'][operation][0]:.4f}".replace("-", "−")))
+            f"{found['slope'][operation][0]:.3f}".replace("-", "−")))
     return table(("operation", "mistake in its slope", "loss", "range",
                   "by `backward`"), rows)
 
