@@ -10,7 +10,8 @@ import pytest
 
 import microgpt
 
-collect_ignore = ["microgpt_torch.py"]  # it needs torch, and has no examples
+# the one needs torch and has no examples, the other is microgpt.py once more
+collect_ignore = ["microgpt_torch.py", "download"]
 DATA = pathlib.Path(__file__).resolve().parent / "data"
 
 

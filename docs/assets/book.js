@@ -53,7 +53,8 @@
 
   function copied(code) {
     const language = code.closest(".highlight").className;
-    return language.includes("language-pycon") ? typed(code.textContent)
+    return code.closest(".numbered") ? code.textContent // the file as it is
+      : language.includes("language-pycon") ? typed(code.textContent)
       : language.includes("language-python") ? pasteable(code.textContent)
       : `${code.textContent.trim()}\n`;
   }
@@ -82,11 +83,44 @@
       || !/language-(pycon|python|bash)/.test(block.className))
     .forEach((block) => block.classList.add("no-copy"));
 
+  // Where each line begins, and before which the first of an excerpt stands:
+  // long lines wrap by it on phones and on paper.
+  for (const line of all(".highlight code > span[id]")) {
+    const blanks = line.textContent.search(/\S/);
+    if (blanks > 0) line.style.setProperty("--in", blanks);
+  }
+  for (const code of excerpts) {
+    const first = code.querySelector("span[id]").id.split("-").pop();
+    code.style.setProperty("--before", first - 1);
+  }
+
+  // In the page of the whole file, #softmax and #L233 lead to their lines.
+  const file = document.querySelector(".numbered");
+  const toLine = () => {
+    const name = decodeURIComponent(location.hash.slice(1));
+    const [, line] = name.match(/^L(\d+)$/) || [];
+    const link = all("li a[href^='#__span']")
+      .find((one) => one.textContent === name);
+    if (line) location.replace(`#__span-0-${line}`);
+    else if (link) location.replace(link.hash);
+  };
+  if (file) {
+    window.addEventListener("hashchange", toLine);
+    toLine();
+  }
+
   // Access
 
   // Names for what the theme leaves without one.
   const search = document.querySelector(".md-search");
-  if (search) search.setAttribute("aria-label", "Search");
+  if (search) {
+    search.setAttribute("aria-label", "Search");
+    // A dash before a word means "without" there: here it begins an option.
+    search.addEventListener("keyup", ({ target }) => {
+      const plain = target.value.replace(/(^|\s)-+(?=\w)/g, "$1");
+      if (plain !== target.value) target.value = plain;
+    }, true);
+  }
   // A corner of a table is no header.
   for (const corner of all("th:empty")) {
     corner.replaceWith(document.createElement("td"));
@@ -118,15 +152,20 @@
   new MutationObserver(added)
     .observe(document.body, { childList: true, subtree: true });
 
-  // On paper nothing is folded.
+  // On paper nothing is folded, and ink is dark.
   const unfolded = [];
+  const { dataset } = document.body;
+  let scheme;
   window.addEventListener("beforeprint", () => {
+    scheme = dataset.mdColorScheme;
+    dataset.mdColorScheme = "default";
     for (const details of all("details:not([open])")) {
       details.open = true;
       unfolded.push(details);
     }
   });
   window.addEventListener("afterprint", () => {
+    dataset.mdColorScheme = scheme;
     for (const details of unfolded.splice(0)) details.open = false;
   });
 

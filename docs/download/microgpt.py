@@ -1,0 +1,1 @@
+../../microgpt.py
