@@ -4,6 +4,7 @@
   "use strict";
 
   const m = globalThis.microgpt ?? require("./microgpt.js");
+  if (globalThis.microgptExpression) return;
   const { Value } = m;
   const METHODS = ["log", "exp", "relu"];
   const MANY = 40; // nodes that can still be drawn
@@ -92,6 +93,7 @@
     const product = chain(signed, "*", "/");
     const sum = chain(product, "+", "-");
 
+    if (!tokens.length) throw new Wrong("type an expression, such as a*b + a");
     const tree = sum();
     if (at < tokens.length) throw expected("an operator");
     return tree;
@@ -229,9 +231,12 @@
                ([name, v]) => [name, v.grad])) };
   }
 
+  // Four digits, but never fewer than stand before the point.
   function plain(x) {
-    const short = Number.isFinite(x) ? String(Number(x.toPrecision(4))) : m.repr(x);
-    return short.replace("e-", "e−").replace(/^-/, "−");
+    const size = Math.abs(x);
+    const short = size >= 1e4 && size < 1e9 ? String(Math.round(x))
+      : Number.isFinite(x) ? String(Number(x.toPrecision(4))) : m.repr(x);
+    return short.replace("e+", "e").replace("e-", "e−").replace(/^-/, "−");
   }
 
   // %% Where the nodes go
@@ -298,46 +303,41 @@
 
   // %% Drawing
 
-  const { html, svg } = globalThis.elements;
+  const { html, svg, button, complaint, controls } = globalThis.elements;
 
-  const WIDE = 84, HIGH = 58; // of a box
+  const WIDE = 96, HIGH = 58; // of a box
 
   // Down the page on a narrow screen, else from left to right.
   function places_of(plan, width) {
     const most = Math.max(...plan.layers.map((layer) => layer.length));
-    const count = plan.layers.length;
-    const is_narrow = count * (WIDE + 34) > width;
-    const along = is_narrow ? HIGH + 46 : Math.min(190, (width - WIDE - 4) / Math.max(1, count - 1));
+    const last = plan.layers.length - 1;
+    const is_narrow = width < 560;
+    const along = is_narrow ? HIGH + 46
+      : Math.max(WIDE + 40, Math.min(190, (width - WIDE - 4) / Math.max(1, last)));
     const across = is_narrow ? WIDE + 10 : HIGH + 18;
     const levels = new Map();
     plan.layers.forEach((layer, i) => layer.forEach((id) => levels.set(id, i)));
-    const middle = (most - 1) / 2 * across;
     const at = (id) => {
-      const u = levels.get(id) * along, v = middle + plan.place.get(id) * across;
-      return is_narrow ? { x: WIDE / 2 + 2 + v, y: HIGH / 2 + 2 + (count - 1) * along - u }
-        : { x: WIDE / 2 + 2 + u, y: HIGH / 2 + 2 + v };
+      const u = levels.get(id), v = ((most - 1) / 2 + plan.place.get(id)) * across;
+      return is_narrow ? { x: WIDE / 2 + 2 + v, y: HIGH / 2 + 2 + (last - u) * along }
+        : { x: WIDE / 2 + 2 + u * along, y: HIGH / 2 + 2 + v };
     };
-    const size = [(count - 1) * along, (most - 1) * across];
-    const [w, h] = is_narrow ? [size[1], size[0]] : size;
+    const size = [last * along, (most - 1) * across];
+    const [w, h] = is_narrow ? size.reverse() : size;
     return { at, width: w + WIDE + 4, height: h + HIGH + 4 };
   }
 
   // From the border of one box to that of another, by way of points; moved to a
   // side by shift, for a node that is used twice by the same one.
   function route(points, shift) {
-    const moved = points.map((p) => ({ ...p }));
-    const border = (from, to, shift) => {
-      const dx = to.x - from.x, dy = to.y - from.y;
+    const border = (from, to, aside) => {
+      const dx = to.x - from.x, dy = to.y - from.y, length = Math.hypot(dx, dy);
       const part = Math.min(WIDE / 2 / Math.abs(dx || 1e-9), HIGH / 2 / Math.abs(dy || 1e-9));
-      const length = Math.hypot(dx, dy);
-      const side = { x: -dy / length * shift, y: dx / length * shift };
-      return { x: from.x + dx * part + side.x + 2 * dx / length,
-               y: from.y + dy * part + side.y + 2 * dy / length };
+      return { x: from.x + dx * part + (2 * dx - dy * aside) / length,
+               y: from.y + dy * part + (2 * dy + dx * aside) / length };
     };
-    const last = points.length - 1;
-    moved[0] = border(points[0], points[1], shift);
-    moved[last] = border(points[last], points[last - 1], -shift);
-    return moved;
+    return [border(points[0], points[1], shift), ...points.slice(1, -1),
+            border(points.at(-1), points.at(-2), -shift)];
   }
 
   function draw_edge(edge, points, state) {
@@ -354,46 +354,63 @@
       svg("text", { x: middle.x, y: middle.y + 4 }, `× ${plain(edge.slope)}`));
   }
 
-  function draw(tale, done, width) {
+  // What is known after so many steps: which nodes, which edges a gradient has
+  // passed, and the grads.
+  function state_of(tale, done) {
+    const known = new Set(), passed = new Set(), grads = tale.nodes.map(() => null);
+    tale.nodes.forEach((node, i) => { if (node.is_leaf) known.add(i); });
+    let now = {};
+    for (now of tale.steps.slice(0, done)) {
+      if (now.node !== undefined) known.add(now.node);
+      if (now.start !== undefined) {
+        grads.fill(0);
+        grads[now.start] = 1;
+      }
+      if (now.edge !== undefined) {
+        passed.add(now.edge);
+        grads[tale.edges[now.edge].to] = now.after;
+      }
+    }
+    return { known, passed, grads, now,
+             at: now.node ?? now.start ?? tale.edges[now.edge]?.to };
+  }
+
+  // The graph in words: each node, its numbers, and what it was computed from.
+  function in_words(tale, { known, grads }) {
+    return tale.nodes.map((node, i) => {
+      const told = [node.label, ...(known.has(i) ? [plain(node.data)] : []),
+                    ...(grads[i] === null ? [] : [`grad ${plain(grads[i])}`])];
+      const from = tale.edges.filter((edge) => edge.from === i)
+        .map((edge) => tale.nodes[edge.to].label);
+      return told.join(", ") + (from.length ? `, of ${from.join(" and ")}` : "");
+    }).join(". ");
+  }
+
+  function draw(tale, state, width) {
     const plan = arrange(tale);
     const { at, ...size } = places_of(plan, width);
-    const known = new Set(), passed = new Set();
-    let now = {};
-    const grads = tale.nodes.map(() => null);
-    tale.steps.slice(0, done).forEach((step) => {
-      now = step;
-      if (step.node !== undefined) known.add(step.node);
-      if (step.start !== undefined) {
-        grads.fill(0);
-        grads[step.start] = 1;
-      }
-      if (step.edge !== undefined) {
-        passed.add(step.edge);
-        grads[tale.edges[step.edge].to] = step.after;
-      }
-    });
+    const { known, passed, grads, now } = state;
     const edges = tale.edges.map((edge, i) => {
       const twins = tale.edges.filter((e) => e.from === edge.from && e.to === edge.to);
       const shift = twins.length > 1 ? 36 * twins.indexOf(edge) - 18 : 0;
-      const state = now.edge === i ? "is-now" : passed.has(i) ? "is-done"
-        : known.has(edge.from) ? "" : "is-not-yet";
-      return draw_edge(edge, route(plan.paths[i].map(at), shift), state);
+      return draw_edge(edge, route(plan.paths[i].map(at), shift),
+        now.edge === i ? "is-now" : passed.has(i) ? "is-done"
+          : known.has(edge.from) ? "" : "is-not-yet");
     });
     const boxes = tale.nodes.map((node, i) => {
-      const { x, y } = at(i);
-      const is_known = node.is_leaf || known.has(i);
-      const is_now = now.node === i || now.start === i
-        || (now.edge !== undefined && tale.edges[now.edge].to === i);
+      const { x, y } = at(i), { label } = node;
       const text = (dy, kind, words) => svg("text", { x, y: y + dy,
         class: `expression-${kind}` }, words);
-      return svg("g", { class: `expression-node ${is_now ? "is-now" : ""}` },
+      return svg("g", { class: `expression-node ${state.at === i ? "is-now" : ""}` },
+        svg("title", {}, label),
         svg("rect", { x: x - WIDE / 2, y: y - HIGH / 2, width: WIDE, height: HIGH, rx: 6 }),
-        text(-11, "label", node.label),
-        ...(is_known ? [text(6, "data", plain(node.data))] : []),
+        text(-11, "label", label.length > 11 ? `${label.slice(0, 10)}…` : label),
+        ...(known.has(i) ? [text(6, "data", plain(node.data))] : []),
         ...(grads[i] !== null ? [text(22, "grad", `grad ${plain(grads[i])}`)] : []));
     });
-    return svg("svg", { viewBox: `0 0 ${size.width} ${size.height}`, width: size.width,
-                        "aria-hidden": "true" }, ...edges, ...boxes);
+    return svg("svg", { viewBox: `0 0 ${size.width} ${size.height}`, ...size, role: "img",
+                        "aria-label": `Graph. ${in_words(tale, state)}.` },
+      ...edges, ...boxes);
   }
 
   // %% Telling
@@ -403,21 +420,19 @@
     const name = (i) => tale.nodes[i].label;
     if (!done) return `${count}only the letters and numbers are known.`;
     const step = tale.steps[done - 1];
-    let told;
     if (step.node !== undefined) {
       const inputs = tale.edges.filter((edge) => edge.from === step.node)
         .map((edge) => plain(tale.nodes[edge.to].data));
-      told = `${name(step.node)} of ${inputs.join(" and ")} is `
-        + `${plain(tale.nodes[step.node].data)}`;
-    } else if (step.start !== undefined) {
-      told = `${name(step.start)} starts with grad 1, all others with 0`;
-    } else {
-      const edge = tale.edges[step.edge];
-      told = `${name(edge.from)} passes ${plain(edge.slope)} × ${plain(step.grad)} = `
-        + `${plain(step.product)} to ${name(edge.to)}, whose grad is now `
-        + `${plain(step.before)} + ${plain(step.product)} = ${plain(step.after)}`;
+      return `${count}${name(step.node)} of ${inputs.join(" and ")} is `
+        + `${plain(tale.nodes[step.node].data)}.`;
     }
-    return `${count}${told}.`;
+    if (step.start !== undefined) {
+      return `${count}${name(step.start)} starts with grad 1, all others with 0.`;
+    }
+    const edge = tale.edges[step.edge];
+    return `${count}${name(edge.from)} passes ${plain(edge.slope)} × ${plain(step.grad)} = `
+      + `${plain(step.product)} to ${name(edge.to)}, whose grad is now `
+      + `${plain(step.before)} + ${plain(step.product)} = ${plain(step.after)}.`;
   }
 
   function summary(tale) {
@@ -428,40 +443,39 @@
 
   // %% The panel
 
-  const STARTS = { a: 2, b: 3, c: -1 };
+  const STARTS = { a: 2, b: 3, c: -1, w: 2, x: 1.5 };
+  const READY = "a*b + a; (a*b + a).relu(); (w*x + b).relu() ** 2";
 
-  function enliven(place) {
+  function enliven(place, count) {
+    const ready = (place.dataset.expression ?? READY).split(";").map((text) => text.trim());
     const numbers = {}; // what was written for each letter
     let tale = null, done = 0;
-    const input = html("input", { type: "text", id: "expression-text", spellcheck: "false",
-      autocomplete: "off", autocapitalize: "off", "aria-describedby": "expression-error" });
-    const error = html("p", { class: "train-error", role: "alert", id: "expression-error" });
+    const id = `expression-${count}`;
+    const input = html("input", { type: "text", id, spellcheck: "false",
+      autocomplete: "off", autocapitalize: "off" });
+    const error = complaint(`${id}-error`, input);
     const letters = html("div", { class: "expression-letters" });
     const result = html("p", { class: "expression-result" });
-    const picture = html("div", { class: "expression-picture" });
-    const status = html("p", { class: "expression-status", "aria-live": "polite" });
-    const button = (name, press) => {
-      const node = html("button", { type: "button", class: "train-button" }, name);
-      node.addEventListener("click", press);
-      return node;
-    };
+    const picture = html("div", { class: "expression-picture scrolls" });
+    const status = html("p", { class: "live-status", "aria-live": "polite" });
     const back = button("Back", () => go(done - 1));
     const next = button("Next", () => go(done + 1));
     const end = button("To the end", () => go(Infinity));
     const reset = button("Reset", () => go(0));
 
+    // What is new is brought in sight where the graph is wider than the page.
     function show() {
-      picture.replaceChildren(...(tale ? [draw(tale, done, picture.clientWidth || 600)] : []));
+      const state = tale && state_of(tale, done);
+      picture.replaceChildren(...(tale ? [draw(tale, state, picture.clientWidth || 600)] : []));
+      const box = picture.querySelector(".is-now rect");
+      if (box) picture.scrollLeft = box.getAttribute("x") - picture.clientWidth / 2 + WIDE / 2;
     }
 
-    // Ends are marked, not disabled: a disabled button would lose the focus.
     function go(to) {
       const last = tale ? tale.steps.length : 0;
       done = Math.max(0, Math.min(last, to));
-      for (const [node, is_on] of [[back, done > 0], [reset, done > 0],
-                                   [next, done < last], [end, done < last]]) {
-        node.setAttribute("aria-disabled", !is_on);
-      }
+      for (const node of [back, reset]) node.turn(done > 0);
+      for (const node of [next, end]) node.turn(done < last);
       show();
       status.textContent = tale ? tell(tale, done) : "";
     }
@@ -472,7 +486,7 @@
       letters.dataset.names = names.join();
       letters.replaceChildren(...names.map((name) => {
         const field = html("input", { type: "text", inputmode: "decimal", autocomplete: "off",
-          "aria-describedby": "expression-error" });
+          "aria-describedby": error.id });
         field.value = numbers[name] ??= String(STARTS[name] ?? 1);
         field.addEventListener("input", () => {
           numbers[name] = field.value;
@@ -483,9 +497,9 @@
     }
 
     function number_of(name) {
-      const text = (numbers[name] ?? "").trim().replace("−", "-");
-      if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return Number(text);
-      throw new Wrong(`the value of ${name} must be a number`);
+      const number = m.number_of(numbers[name].replace("−", "-"));
+      if (typeof number === "string") throw new Wrong(`the value of ${name} must be a number`);
+      return Number(number);
     }
 
     function update() {
@@ -494,42 +508,44 @@
       try {
         const names = names_in(parse(input.value));
         show_letters(names);
-        const given = Object.fromEntries(names.map((name) => [name, number_of(name)]));
-        tale = story(input.value, given);
+        tale = story(input.value, Object.fromEntries(names.map((name) =>
+          [name, number_of(name)])));
       } catch (told) {
         wrong = told instanceof RangeError ? "too deep" : told.message;
       }
-      if (error.textContent !== wrong) error.textContent = wrong;
-      input.setAttribute("aria-invalid", Boolean(wrong));
+      error.say(wrong);
       result.textContent = tale ? summary(tale) : "";
       go(tale ? Math.min(done, tale.steps.length) : done);
     }
 
-    const panel = html("div", { class: "train-panel", role: "group",
-                                "aria-label": "An expression of your own" },
+    function take(text) {
+      input.value = text;
+      done = 0;
+      update();
+    }
+
+    input.addEventListener("input", () => take(input.value));
+    const panel = html("div", { class: "live-panel", role: "group",
+                                "aria-label": "An expression, step by step" },
+      html("p", { class: "live-head" }, "Step through an expression"),
+      ...(ready.length > 1 ? [controls(...ready.map((text) =>
+        button(text, () => take(text))))] : []),
       html("div", { class: "expression-line" },
-        html("label", { for: "expression-text" }, "expression"), input),
-      letters, error, result, picture,
-      html("div", { class: "train-controls" }, back, next, end, reset), status);
+        html("label", { for: id }, "expression"), input),
+      letters, error, result, picture, controls(back, next, end, reset), status);
     panel.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (step && event.target.tagName !== "INPUT" && !event.altKey && !event.ctrlKey
-          && !event.metaKey) {
+      if (step && event.target.tagName !== "INPUT" && event.target !== picture
+          && !event.altKey && !event.ctrlKey && !event.metaKey) {
         event.preventDefault();
         go(done + step);
       }
     });
-    input.value = place.dataset.expression ?? "(a*b + a).relu()";
-    input.addEventListener("input", () => {
-      done = 0;
-      update();
-    });
     place.append(panel);
     place.classList.add("is-live");
-    update();
+    take(ready[0]);
     new ResizeObserver(show).observe(picture);
   }
 
-  const place = document.getElementById("expression");
-  if (place) enliven(place);
+  document.querySelectorAll("[data-live=backward], [data-expression]").forEach(enliven);
 })();

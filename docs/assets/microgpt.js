@@ -1,6 +1,4 @@
-/* microgpt.js: the cells Tokenizer to Sampling of microgpt.py in JavaScript.
-
-       node microgpt.js FILE [--steps N ...]   prints what microgpt.py prints
+/* microgpt.js: the cells Tokenizer to Saving of microgpt.py in JavaScript.
 
    Function for function it is the same program, with the same names in the
    same order, so that the two files can be read side by side. They differ where
@@ -8,16 +6,17 @@
    `a.mul(b).add(a)`; and what Python brings along comes first.
 
    A plain script, which a page can load from a file: it leaves one name behind,
-   `microgpt`. In Node, `require` gives the same. The short names and the sources
-   are told in microgpt.py. */
+   `microgpt`. In Node, `require` gives the same. `microgpt.source` is the text
+   of all this, for a worker. The short names and the sources are told in
+   microgpt.py. */
 (() => {
+function program() {
 "use strict";
 
 // %% What Python brings along
 
 class ValueError extends Error {}
 class IndexError extends Error {}
-class KeyError extends Error {}
 class ArithmeticError extends Error {}
 
 // Python's spelling of a number or a text. JavaScript does not know 1 from 1.0:
@@ -79,13 +78,6 @@ function exp(x) {
   const y = Math.exp(x);
   if (y === Infinity && x < Infinity) throw new ArithmeticError("math range error");
   return y;
-}
-
-// round() goes to the even one of two neighbors.
-function round(x) {
-  const below = Math.floor(x);
-  if (x - below !== 0.5) return Math.round(x);
-  return below % 2 ? below + 1 : below;
 }
 
 // zlib.crc32 of a text in UTF-8.
@@ -208,21 +200,6 @@ function item(list, i) {
   return list[i];
 }
 
-function sumprod(p, q) {
-  let sum = 0;
-  for (let i = 0; i < p.length; i++) sum += p[i] * q[i];
-  return sum;
-}
-
-// Raise ValueError unless each row has n numbers.
-function require_length(n, rows) {
-  for (const row of rows) {
-    if (row.length !== n) {
-      throw new ValueError(`${row.length} numbers where ${n} are needed`);
-    }
-  }
-}
-
 // %% Tokenizer
 // Text to token ids and back: a token is one character, or bos.
 class Tokenizer {
@@ -232,23 +209,19 @@ class Tokenizer {
     this.chars = [...chars].sort((a, b) => a.codePointAt(0) - b.codePointAt(0));
     this.bos = this.chars.length;
     this.vocab_size = this.chars.length + 1;
-    this._ids = new Map(this.chars.map((char, i) => [char, i]));
   }
 
   // Token ids of text. Raises ValueError at an unknown character.
   encode(text) {
     return [...text].map((char) => {
-      if (this._ids.has(char)) return this._ids.get(char);
-      throw new ValueError(`${repr(char)} is not in the vocabulary`);
+      const i = this.chars.indexOf(char);
+      if (i < 0) throw new ValueError(`${repr(char)} is not in the vocabulary`);
+      return i;
     });
   }
 
-  // The text of token ids. Raises KeyError at bos, which has none.
   decode(token_ids) {
-    return token_ids.map((i) => {
-      if (i in this.chars) return this.chars[i];
-      throw new KeyError(String(i));
-    }).join("");
+    return token_ids.map((i) => item(this.chars, i)).join("");
   }
 }
 
@@ -263,6 +236,7 @@ class Value {
     this.grad = 0;
     this._children = children;
     this._local_grads = local_grads; // d self / d child, one for each
+    this._walk = 0; // the number of the last walk that met it
   }
 
   toString() { return `Value(data=${repr(this.data, true)}, grad=${repr(this.grad, true)})`; }
@@ -288,8 +262,8 @@ class Value {
     return new Value(log(this.data), [this], [1 / this.data]);
   }
 
-  exp() { // d(exp a)/da = exp a
-    const data = exp(this.data);
+  exp(less = 0) { // d(exp(a - c))/da = exp(a - c), c a number
+    const data = exp(this.data - less);
     return new Value(data, [this], [data]);
   }
 
@@ -300,7 +274,6 @@ class Value {
   // Add to the grad of every leaf the slope of self in that leaf.
   backward() {
     const order = topological_order(this);
-    for (const v of order) v.grad = 0; // only leaves add up over several calls
     this.grad += 1;
     for (let i = order.length - 1; i >= 0; i--) {
       const { grad, _children, _local_grads } = order[i];
@@ -321,25 +294,28 @@ class Value {
   rdiv(other) { return this.pow(-1).rmul(other); }
 }
 
+let walks = 0;
+
 // What root was computed from, children before parents, without leaves.
 function topological_order(root) {
-  const order = [], visited = new Set([root]);
+  const order = [], walk = ++walks; // a mark: quicker than a Set
   // our own, for JavaScript's is too shallow: a node, and how many of its
   // children have been looked at
   const stack = root._children.length ? [[root, 0]] : [];
-  walk: while (stack.length) {
+  walking: while (stack.length) {
     const top = stack[stack.length - 1], v = top[0];
     while (top[1] < v._children.length) {
       const child = v._children[top[1]++];
-      if (child._children.length && !visited.has(child)) {
-        visited.add(child);
+      if (child._children.length && child._walk !== walk) {
+        child._walk = walk;
         stack.push([child, 0]);
-        continue walk; // to come back to v when child is done
+        continue walking; // to come back to v when child is done
       }
     }
     order.push(v);
     stack.pop();
   }
+  for (const v of order) v.grad = 0; // only leaves add up over several walks
   return order;
 }
 
@@ -362,34 +338,32 @@ class Config {
     n_head: setting("int", 4, 1, 9999, "attention heads in a layer"),
     n_layer: setting("int", 1, 1, 9999, "layers of attention and MLP"),
     block_size: setting("int", 16, 1, 99999, "longest context, in tokens"),
-    init_std: setting("float", 0.08, 1e-9, 1e9), // spread of the first weights
     steps: setting("int", 1000, 0, 10 ** 9, "training steps, one document each"),
     learning_rate: setting("float", 0.01, 1e-9, 1e9, "first step's, falls to 0"),
     beta1: setting("float", 0.85, 0, 0.999999), // Adam's memory of gradients
     beta2: setting("float", 0.99, 0, 0.999999), // and of their squares
     adam_eps: setting("float", 1e-8, 1e-99, 1), // keeps Adam from x / 0
     holdout: setting("float", 0, 0, 0.99, "share of documents kept apart"),
+    paragraphs: setting("bool", false, 0, 1, "documents end at empty lines"),
     samples: setting("int", 20, 0, 10 ** 9, "documents to invent"),
     temperature: setting("float", 0.5, 0, 1e9, "of sampling; 0: the likeliest"),
     seed: setting("int", 42, 0, 10 ** 18, "what the random numbers start from"),
   };
 
-  // What is given as text is named as it was written, in texts.
-  constructor(settings = {}, texts = {}) {
+  constructor(settings = {}) {
     for (const name of Object.keys(settings)) {
       if (!Object.hasOwn(Config.fields, name)) {
         throw new TypeError(`there is no setting ${repr(name)}`);
       }
     }
     for (const [name, f] of Object.entries(Config.fields)) {
-      const value = this[name] = settings[name] ?? f.default;
-      const is_type = typeof value === "bigint" || (typeof value === "number"
-        && (f.type === "float" || Number.isInteger(value)));
-      if (!is_type || !(f.low <= value && value <= f.high)) {
-        const kind = f.type === "int" ? "whole number" : "number";
+      const got = this[name] = settings[name] ?? f.default;
+      const is_type = typeof got === "bigint" || Number.isInteger(got)
+        || typeof got === { float: "number", bool: "boolean" }[f.type];
+      if (!is_type || !(f.low <= got && got <= f.high)) {
         const [low, high] = [f.low, f.high].map((x) => repr(x, f.type === "float"));
-        throw new ValueError(`${name}=${(texts[name] ?? repr(value)).slice(0, 80)} `
-                             + `must be a ${kind} from ${low} to ${high}`);
+        throw new ValueError(`${name}=${repr(got, f.type === "float").slice(0, 80)} `
+                             + `not in ${low}..${high}`);
       }
     }
     if (this.n_embd % this.n_head) {
@@ -400,73 +374,64 @@ class Config {
   }
 }
 
-// {name: [n_out, n_in]} of all matrices. Raises ValueError if too large.
-function param_shapes(config, vocab_size) {
+// How many weights a model has, in all its matrices together.
+function n_params(config, vocab_size) {
   const n = config.n_embd;
-  const shapes = { wte: [vocab_size, n], wpe: [config.block_size, n],
-                   lm_head: [vocab_size, n] };
-  for (let i = 0; i < config.n_layer; i++) {
-    for (const name of "qkvo") {
-      shapes[`layer${i}.attn_w${name}`] = [n, n];
-    }
-    shapes[`layer${i}.mlp_fc1`] = [4 * n, n];
-    shapes[`layer${i}.mlp_fc2`] = [n, 4 * n];
-  }
-  let count = 0;
-  for (const [n_out, n_in] of Object.values(shapes)) count += n_out * n_in;
-  if (count > 10_000_000) { // some 2 GB
-    throw new ValueError(`${count} parameters are more than 10000000: lower `
-                         + "n_embd, n_layer, block_size or the vocabulary");
-  }
-  return shapes;
+  return n * (2 * vocab_size + config.block_size + 12 * n * config.n_layer);
 }
 
-// Random weights {name: [n_out][n_in] Values}, drawn in this order.
+// Random weights {name: [n_out][n_in] Values}. Raises ValueError.
 function init_params(config, vocab_size, rng) {
-  const shapes = param_shapes(config, vocab_size);
-  return Object.fromEntries(Object.entries(shapes).map(([name, [n_out, n_in]]) =>
-    [name, Array.from({ length: n_out }, () => Array.from({ length: n_in },
-      () => new Value(rng.gauss(0, config.init_std))))]));
-}
+  if (n_params(config, vocab_size) > 10_000_000) { // some 2 GB
+    throw new ValueError("over 10000000 parameters: lower n_embd or n_layer");
+  }
+  const n = config.n_embd;
+  const spread = 0.32 / Math.sqrt(n); // the more numbers add up, the smaller each
 
-// Every weight of params: -> [n_params].
-function flatten(params) {
-  return Object.values(params).flat(2);
+  const matrix = (n_out, n_in) => Array.from({ length: n_out }, () =>
+    Array.from({ length: n_in }, () => new Value(rng.gauss(0, spread))));
+
+  const params = { wte: matrix(vocab_size, n), wpe: matrix(config.block_size, n),
+                   lm_head: matrix(vocab_size, n) };
+  for (let i = 0; i < config.n_layer; i++) {
+    for (const name of "qkvo") params[`layer${i}.attn_w${name}`] = matrix(n, n);
+    params[`layer${i}.mlp_fc1`] = matrix(4 * n, n);
+    params[`layer${i}.mlp_fc2`] = matrix(n, 4 * n);
+  }
+  return params;
 }
 
 // Dot products: [tokens][n_in], [n_out][n_in] -> [tokens][n_out].
-// Each is one node: its slope in a weight is the x beside it, and in an x
-// the weight beside it. Raises ValueError if a row is too long or short.
+// Each is one node, whose slope in a number is the one beside it.
 function linear(x, w) {
-  require_length(x[0].length, [...x, ...w]);
-  const weights = w.map((row) => [row, row.map((v) => v.data)]);
-  const out = [];
-  for (const row of x) {
-    const data = row.map((v) => v.data);
-    out.push(weights.map(([w_row, w_data]) =>
-      new Value(sumprod(data, w_data), row.concat(w_row), w_data.concat(data))));
+  const n = item(x, 0).length;
+  if (n !== item(w, 0).length) {
+    throw new ValueError(`${n} numbers meet ${w[0].length} weights`);
   }
-  return out;
+  return x.map((row) => w.map((w_row) => {
+    const children = new Array(2 * n), slopes = new Array(2 * n);
+    let sum = 0;
+    for (let i = 0; i < n; i++) {
+      const a = row[i], b = w_row[i];
+      sum += a.data * b.data;
+      children[i] = a;
+      slopes[i] = b.data;
+      children[n + i] = b;
+      slopes[n + i] = a.data;
+    }
+    return new Value(sum, children, slopes);
+  }));
 }
 
 // Sum, number by number: [tokens][n], [tokens][n] -> [tokens][n].
 function add(x, y) {
-  require_length(x.length, [y]);
-  require_length(x[0].length, [...x, ...y]);
   return x.map((row, i) => row.map((a, j) => a.add(y[i][j])));
-}
-
-// logits less the largest of them: exp of a large number overflows.
-function shifted(logits) {
-  let top = -Infinity;
-  for (const v of logits) top = Math.max(top, v.data);
-  const shift = new Value(-top);
-  return logits.map((v) => v.add(shift));
 }
 
 // Probabilities in proportion to exp(logit): [n] -> [n].
 function softmax(logits) {
-  const exps = shifted(logits).map((v) => v.exp());
+  const top = Math.max(...logits.map((v) => v.data)); // exp of a large number overflows
+  const exps = logits.map((v) => v.exp(top));
   const scale = total(exps).pow(-1);
   return exps.map((e) => e.mul(scale));
 }
@@ -478,15 +443,11 @@ function rmsnorm(row) {
   return row.map((v) => v.mul(scale));
 }
 
-// Mean of values, weighted by the softmax of q's scores with their keys,
-// by each head for its own slice of the vectors:
-// [n], [tokens][n], [tokens][n] -> [n].
+// Mean of values, weighted by the softmax of q's scores with their keys, by
+// each head for its own slice: [n], [tokens][n], [tokens][n] -> [n].
 function attention(n_head, q, keys, values) {
-  require_length(q.length, [...keys, ...values]);
-  require_length(keys.length, [values]);
   const head_dim = Math.floor(q.length / n_head);
-  require_length(n_head * head_dim, [q]);
-  const scale = new Value(head_dim ** -0.5); // else scores grow with head_dim
+  const scale = new Value(head_dim ** -0.5); // else the scores grow with head_dim
   q = q.map((v) => v.mul(scale));
   const mixed = [];
   for (let start = 0; start < q.length; start += head_dim) {
@@ -501,33 +462,29 @@ function attention(n_head, q, keys, values) {
 
 // fc2 of the relu of fc1 of x: [tokens][n] -> [tokens][n].
 function mlp(x, fc1, fc2) {
-  require_length(fc1.length, fc2);
   const out = [];
   for (const row of linear(x, fc1)) {
-    const hidden = row.map((v) => v.relu());
-    const on = [...hidden.keys()].filter((j) => hidden[j].data !== 0); // NaN stays
+    const on = [...row.keys()].filter((j) => !(row[j].data <= 0)); // NaN stays
     const fc2_on = fc2.map((w_row) => on.map((j) => w_row[j])); // 0 adds nothing
-    out.push(...linear([on.map((j) => hidden[j])], fc2_on));
+    out.push(...linear([on.map((j) => row[j].relu())], fc2_on));
   }
   return out;
 }
 
 // Logits of the token after each: [tokens] -> [tokens][vocab_size].
-// keys and values, [n_layer][tokens][n_embd], are those of the tokens before
-// these; their own are appended. Raises IndexError out of the tables.
+// keys[layer] and values[layer], [tokens][n_embd], of the tokens before are
+// added to. Raises IndexError past block_size.
 function gpt(config, params, token_ids, keys, values) {
-  const least = Math.min(...token_ids);
-  if (least < 0) throw new IndexError(`token id ${least} is negative`);
+  const before = keys[0]?.length ?? 0;
   const tokens = token_ids.map((i) => item(params.wte, i));
-  const before = keys[0].length;
   const positions = tokens.map((_, i) => item(params.wpe, before + i));
   let x = add(tokens, positions).map(rmsnorm);
 
   for (let i = 0; i < config.n_layer; i++) {
     let normed = x.map(rmsnorm);
     const q = linear(normed, params[`layer${i}.attn_wq`]);
-    keys[i].push(...linear(normed, params[`layer${i}.attn_wk`]));
-    values[i].push(...linear(normed, params[`layer${i}.attn_wv`]));
+    (keys[i] ??= []).push(...linear(normed, params[`layer${i}.attn_wk`]));
+    (values[i] ??= []).push(...linear(normed, params[`layer${i}.attn_wv`]));
     const mixed = q.map((row, j) => {
       const seen = before + 1 + j; // none after it
       return attention(config.n_head, row, keys[i].slice(0, seen),
@@ -546,107 +503,95 @@ function gpt(config, params, token_ids, keys, values) {
 // %% Training
 // -log of the probability of target by softmax, in nats: [n] -> one.
 function cross_entropy(logits, target) {
-  if (target < 0) throw new IndexError(`target ${target} is negative`);
-  logits = shifted(logits);
-  return total(logits.map((v) => v.exp())).log().sub(item(logits, target));
+  const top = Math.max(...logits.map((v) => v.data));
+  return total(logits.map((v) => v.exp(top))).log().sub(item(logits, target).sub(top));
 }
 
 // Mean of -log p(next token) over the first block_size tokens, in nats.
 function document_loss(config, params, tokenizer, doc) {
   const text = tokenizer.encode([...doc].slice(0, config.block_size));
   const tokens = [tokenizer.bos, ...text, tokenizer.bos].slice(0, config.block_size + 1);
-  const [keys, values] = [0, 1].map(() => Array.from({ length: config.n_layer }, () => []));
-  const logits = gpt(config, params, tokens.slice(0, -1), keys, values);
+  const logits = gpt(config, params, tokens.slice(0, -1), [], []);
   const losses = logits.map((row, i) => cross_entropy(row, tokens[i + 1]));
   return total(losses).mul(1 / losses.length);
 }
 
 // A model in training: all it takes to go on as if it had never stopped.
-// It makes a tokenizer of its documents if it is not given one.
 class Run {
   constructor(config, docs, tokenizer = null) {
-    if (typeof docs === "string") {
-      throw new TypeError("docs must be a list of documents, not a string");
-    }
-    docs = [...docs];
+    docs = docs.concat(); // a list: a string would be one of characters
     this.config = config;
     this.step = 0;
     this.rng = new Random(config.seed);
-    this.docs_crc = crc32(docs.join("\n")); // a checksum
+    this.docs_crc = crc32(dumps(docs)); // a checksum
     this.rng.shuffle(docs);
-    const n_held_out = round(docs.length * config.holdout);
+    const n_held_out = Math.floor(docs.length * config.holdout); // never all of them
     this.held_out = docs.slice(0, n_held_out);
     this.docs = docs.slice(n_held_out);
     this.tokenizer = tokenizer ?? new Tokenizer(docs);
     this.params = init_params(config, this.tokenizer.vocab_size, this.rng);
-    this.weights = flatten(this.params);
-    this.m = this.weights.map(() => 0);
-    this.v = this.weights.map(() => 0);
+    this.weights = Object.values(this.params).flat(2);
+    this.m = new Float64Array(this.weights.length);
+    this.v = new Float64Array(this.weights.length);
   }
 }
 
-// Take the steps of run that are left, a document each, with Adam.
-// Calls report(step, loss) after each, the loss in nats a token, and ends if
-// that returns something true. Raises ArithmeticError, with the weights of
-// the step before, when training diverges.
-function train(run, report = null) {
-  if (!run.docs.length) throw new ValueError("the run has no documents to train on");
+// Mean loss of the documents that are held out, in nats a token.
+function held_out_loss(run) {
+  let sum = 0;
+  for (const doc of run.held_out) {
+    sum += document_loss(run.config, run.params, run.tokenizer, doc).data;
+  }
+  return sum / run.held_out.length;
+}
+
+// Learn the next document, by Adam -> its loss, in nats a token.
+// Whatever it raises leaves run as it was: ArithmeticError when training
+// diverges, ValueError when no step is left. (Nothing can be raised once the
+// loss is known: there is nothing to put back, as there is in Python.)
+function train_step(run) {
   const { config, m, v } = run;
+  if (!run.docs.length || run.step >= config.steps) {
+    throw new ValueError("there are no documents, or no steps left");
+  }
+  const doc = run.docs[run.step % run.docs.length];
+  const loss = document_loss(config, run.params, run.tokenizer, doc);
+  if (!(exp(-loss.data) > 0)) { // as likely as that, or NaN
+    throw new ArithmeticError(`training diverged to a loss of ${repr(loss.data, true)}`
+      + `: lower config.learning_rate=${repr(config.learning_rate, true)}`);
+  }
+  for (const w of run.weights) w.grad = 0;
+  loss.backward();
+
+  let rate = config.learning_rate * (1 - run.step / config.steps);
+  run.step += 1;
   const { beta1, beta2, adam_eps: eps } = config;
   const new1 = 1 - beta1, new2 = 1 - beta2;
-  for (const w of run.weights) w.grad = 0;
-  while (run.step < config.steps) {
-    const doc = run.docs[run.step % run.docs.length];
-    let loss = document_loss(config, run.params, run.tokenizer, doc);
-    if (!(exp(-loss.data) > 0)) { // as likely as that, or NaN
-      throw new ArithmeticError(`the loss became ${repr(loss.data, true)}`);
-    }
-    loss.backward();
-    loss = loss.data;
-
-    let rate = config.learning_rate * (1 - run.step / config.steps);
-    run.step += 1;
-    rate /= 1 - beta1 ** run.step; // m and v start at 0: undo that bias
-    const v_scale = 1 / (1 - beta2 ** run.step);
-    for (let i = 0; i < m.length; i++) {
-      const w = run.weights[i];
-      const grad = w.grad;
-      w.grad = 0;
-      const mean = m[i] = beta1 * m[i] + new1 * grad;
-      const square = v[i] = beta2 * v[i] + new2 * grad * grad;
-      w.data -= rate * mean / (Math.sqrt(square * v_scale) + eps);
-    }
-
-    if (report && report(run.step, loss)) break;
+  rate /= 1 - beta1 ** run.step; // m and v start at 0: undo that bias
+  const v_scale = 1 / (1 - beta2 ** run.step);
+  for (let i = 0; i < m.length; i++) {
+    const w = run.weights[i], grad = w.grad;
+    const mean = m[i] = beta1 * m[i] + new1 * grad;
+    const square = v[i] = beta2 * v[i] + new2 * grad * grad;
+    w.data -= rate * mean / (Math.sqrt(square * v_scale) + eps);
   }
+  return loss.data;
 }
 
 // %% Sampling
-// Token ids of bos and prompt. Raises ValueError if no token can follow.
-function encode_prompt(config, tokenizer, prompt) {
-  const length = [...prompt].length;
-  if (length >= config.block_size) {
-    throw new ValueError(`prompt of ${length} characters must be shorter `
-                         + `than block_size=${config.block_size}`);
-  }
-  return [tokenizer.bos, ...tokenizer.encode(prompt)];
-}
-
-// A new document that starts with prompt, at most block_size tokens long.
-// Raises ArithmeticError if a probability is NaN.
+// A new document, prompt and what follows, of up to block_size tokens.
 function generate(config, params, tokenizer, rng, prompt = "") {
-  const tokens = encode_prompt(config, tokenizer, prompt);
-  const [keys, values] = [0, 1].map(() => Array.from({ length: config.n_layer }, () => []));
-  const temperature = config.temperature || 1e-300; // the likeliest is left alone
+  const tokens = [tokenizer.bos, ...tokenizer.encode(prompt)];
   let next = tokens.slice();
+  const keys = [], values = [];
+  const temperature = Math.max(config.temperature, 1e-9); // then the likeliest is sure
   while (tokens.length <= config.block_size) {
-    const logits = shifted(gpt(config, params, next, keys, values).at(-1));
-    const probs = softmax(logits.map((v) => new Value(v.data / temperature)));
-    const weights = probs.map((p) => p.data);
-    if (!(weights.reduce((a, b) => a + b) > 0)) {
-      throw new ArithmeticError("a probability became nan");
+    const logits = gpt(config, params, next, keys, values).at(-1);
+    const probs = softmax(logits.map((v) => v.div(temperature))).map((p) => p.data);
+    if (!(probs.reduce((a, b) => a + b) > 0)) {
+      throw new ArithmeticError("a probability is nan: training diverged");
     }
-    next = rng.choices(weights);
+    next = rng.choices(probs);
     if (next[0] === tokenizer.bos) break;
     tokens.push(...next);
   }
@@ -654,302 +599,121 @@ function generate(config, params, tokenizer, rng, prompt = "") {
 }
 
 // %% Data
-// What Python's strip() takes away.
-const BLANKS = /^[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/g;
-
-// Documents of the bytes of a UTF-8 file, a line each without blanks.
-// Raises ValueError that says what is wrong with the text.
-function load_docs(bytes, path) {
-  const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe)
-    || (bytes[0] === 0xfe && bytes[1] === 0xff);
-  if (utf16 || bytes.includes(0)) {
-    throw new ValueError(`${repr(path)} is UTF-16 or binary, not UTF-8 text`);
+// Documents of the bytes of a UTF-8 file called name. Raises ValueError.
+function load_docs(bytes, name, paragraphs = false) {
+  bytes = bytes.map((byte) => byte || 0xff); // neither is in UTF-8 text
+  const decode = (fatal) => new TextDecoder("utf-8", { fatal, ignoreBOM: true }).decode(bytes);
+  let text, offset = 0;
+  try {
+    text = decode(true);
+  } catch {
+    for (const char of decode(false)) { // what is no text is decoded as another
+      const right = new TextEncoder().encode(char);
+      if (right.some((byte, i) => byte !== bytes[offset + i])) break;
+      offset += right.length;
+    }
+    throw new ValueError(`${repr(name)} is not UTF-8 text: see the byte at offset ${offset}`);
   }
-  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-  const again = new TextEncoder().encode(text);
-  if (again.length !== bytes.length || again.some((byte, i) => byte !== bytes[i])) {
-    throw new ValueError(`${repr(path)} is not UTF-8 text: see the byte at offset `
-                         + first_bad_byte(text, bytes));
-  }
-  return lines(text, repr(path));
+  return split_docs(text, repr(name), paragraphs);
 }
 
-// Where bytes differ from the text that they were taken for.
-function first_bad_byte(text, bytes) {
-  let offset = 0;
-  for (const char of text) {
-    const encoded = new TextEncoder().encode(char);
-    if (encoded.some((byte, i) => byte !== bytes[offset + i])) break;
-    offset += encoded.length;
-  }
-  return offset;
+// Documents of a text; name is what it is called.
+function split_docs(text, name, paragraphs = false) {
+  const blanks = /^[\s\x1c-\x1f\x85]+|[\s\x1c-\x1f\x85]+$/g; // as strip() has them
+  const lines = text.replaceAll("\ufeff", "").split(/\r\n|\r|\n/)
+    .map((line) => line.replace(blanks, ""));
+  text = lines.join("\n").replace(blanks, "");
+  if (!text) throw new ValueError(`${name} has no text: give it a document a line`);
+  return text.split(paragraphs ? /\n\n+/ : /\n+/);
 }
 
-// Documents of a text, a line each without blanks; name is what it is called.
-function lines(text, name) {
-  const docs = text.replaceAll("\r", "\n").split("\n")
-    .map((line) => line.replace(/^\ufeff+/, "").replace(BLANKS, ""))
-    .filter((doc) => doc);
-  if (!docs.length) {
-    throw new ValueError(`${name} has no text: give it a document a line`);
-  }
-  return docs;
+// The number that text spells, or the text where it spells none.
+function number_of(text) {
+  const plain = text.trim();
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(plain)) return text;
+  const number = Number(plain);
+  const is_big = /^\d+$/.test(plain) && !Number.isSafeInteger(number);
+  return is_big ? BigInt(plain) : number;
+}
+
+// text with codes for what a page or a terminal can't show or would obey.
+function printable(text) {
+  return [...text].map((char) => escape_if(char,
+    /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/u)).join("");
 }
 
 // %% Saving
-// A value as Python's json.dumps(value, sort_keys=True) writes it; floats says
-// of which keys the numbers are floats, even if they look whole.
-function dumps(value, floats = [], is_float = false) {
-  if (Array.isArray(value)) {
-    return `[${value.map((x) => dumps(x, floats, is_float)).join(", ")}]`;
-  }
-  if (value !== null && typeof value === "object") {
-    return `{${Object.keys(value).sort().map((key) =>
-      `${dumps(key)}: ${dumps(value[key], floats, floats.includes(key))}`).join(", ")}}`;
-  }
-  if (typeof value === "string") {
-    return JSON.stringify(value).replace(/[\x7f-\uffff]/g, (unit) => unit === "\x7f"
-      ? unit : "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0"));
-  }
-  if (typeof value === "number" && !Number.isFinite(value)) {
+// A list of texts as Python's json.dumps writes it.
+function dumps(texts) {
+  return `[${texts.map((text) => JSON.stringify(text).replace(/[\x7f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)).join(", ")}]`;
+}
+
+// The file of a run, as a text. Raises ValueError if a number is NaN.
+function save(run) {
+  const numbers = { weights: run.weights.map((w) => w.data), m: [...run.m], v: [...run.v] };
+  if (!Object.values(numbers).flat().every(Number.isFinite)) {
     throw new ValueError("Out of range float values are not JSON compliant");
   }
-  return typeof value === "number" ? repr(value, is_float || !Number.isInteger(value))
-    : String(value);
+  const { seed } = run.config;
+  const text = JSON.stringify({
+    format: "microgpt model, version 2", config: { ...run.config, seed: Number(seed) },
+    vocabulary: run.tokenizer.chars, docs_crc: run.docs_crc, ...numbers,
+    step: run.step, rng: run.rng.getstate(),
+  }).replace(/"seed":[^,}]+/, `"seed":${seed}`).slice(0, -1); // it may be a BigInt
+  return `${text}, "checksum": ${crc32(text)}}`;
 }
 
-const FLOATS = ["weights", "m", "v", ...Object.keys(Config.fields).filter(
-  (name) => Config.fields[name].type === "float")];
-
-// run without its documents. Raises ValueError if a number is NaN.
-function to_json(run) {
-  const [version, state, gauss] = run.rng.getstate();
-  const text = dumps({
-    format: "microgpt model, version 1", config: { ...run.config },
-    vocabulary: run.tokenizer.chars, docs_crc: run.docs_crc,
-    weights: run.weights.map((w) => w.data), m: run.m, v: run.v,
-    step: run.step, rng: [version, state, null] }, FLOATS);
-  return gauss === null ? text  // the only float among whole numbers
-    : text.replace("], null]", `], ${repr(gauss, true)}]`);
-}
-
-function number(x) {
-  if (typeof x === "number") return x;
-  throw new TypeError(`${dumps(x)} where a number is needed`);
-}
-
-// The run that save of microgpt.py, or to_json, wrote; to go on training it
-// needs its docs. Raises ValueError.
-function from_json(text, path, docs = null) {
-  let data, run;
+// The run that a file called name holds; it goes on with its docs. Raises
+// ValueError.
+function load(text, name, docs = []) {
+  let run, data;
   try {
+    const mark = ', "checksum": ', end = text.lastIndexOf(mark);
+    if (end < 0 || text.slice(end + mark.length) !== `${crc32(text.slice(0, end))}}`) {
+      throw new ValueError("its checksum is wrong or missing");
+    }
     data = JSON.parse(text);
-    const [seed] = text.match(/(?<="seed": *)\d+/) ?? [];
-    if (seed && !Number.isSafeInteger(Number(seed))) data.config.seed = BigInt(seed);
-    const config = new Config(data.config), chars = data.vocabulary;
-    let count = 0;
-    for (const [n_out, n_in] of Object.values(param_shapes(config, chars.length + 1))) {
-      count += n_out * n_in;
+    if (data.format !== "microgpt model, version 2") {
+      throw new ValueError(`it is a ${data.format}, this knows 2`);
     }
-    require_length(count, [data.weights, data.m, data.v]);
-    run = new Run(config, chars);
-    run.docs_crc = number(data.docs_crc);
-    run.docs = run.held_out = [];
-    run.weights.forEach((w, i) => {
-      w.data = number(data.weights[i]);
-      run.m[i] = number(data.m[i]);
-      run.v[i] = number(data.v[i]);
-    });
-    run.step = number(data.step);
+    const seed = text.match(/"seed": *(\d+)/)?.[1];
+    if (!Number.isSafeInteger(Number(seed ?? 0))) data.config.seed = BigInt(seed);
+    const config = new Config(data.config), { vocabulary, weights, m, v } = data;
+    const count = n_params(config, vocabulary.length + 1);
+    if ([weights, m, v].some((numbers) => numbers.length !== count)) {
+      throw new ValueError("it has too few or too many weights");
+    }
+    if (![...weights, ...m, ...v].every(Number.isFinite)
+        || !Number.isInteger(data.step) || data.step < 0) {
+      throw new ValueError("a number of it is none");
+    }
+    run = new Run(config, docs, new Tokenizer(vocabulary));
+    run.weights.forEach((w, i) => { w.data = weights[i]; });
+    run.m.set(m);
+    run.v.set(v);
     run.rng.setstate(data.rng);
-    if (to_json(run) !== dumps({ ...data, rng: [...data.rng.slice(0, 2), null] }, FLOATS)
-        .replace("], null]", `], ${data.rng[2] === null ? "null" : repr(data.rng[2], true)}]`)
-        || run.v.some((square) => !(square >= 0))
-        || !(0 <= run.step && run.step <= config.steps)) {
-      throw new ValueError("save would not have written this");
-    }
+    run.step = data.step;
   } catch (error) {
-    throw new ValueError(`${repr(path)} is not a model saved by microgpt `
-                         + `(${error.constructor.name}: ${error.message})`);
+    const why = error instanceof ValueError ? error.message : "something in it is missing";
+    throw new ValueError(`${repr(name)} is not a model saved by this microgpt: ${why}`);
   }
-  if (docs !== null) {
-    const fresh = new Run(run.config, docs);
-    if (fresh.docs_crc !== run.docs_crc
-        || fresh.tokenizer.chars.join() !== run.tokenizer.chars.join()) {
-      throw new ValueError(`${repr(path)} can only go on with the FILE that it `
-                           + "was trained on");
-    }
-    run.docs = fresh.docs;
-    run.held_out = fresh.held_out;
+  if (docs.length && run.docs_crc !== data.docs_crc) {
+    throw new ValueError(`${repr(name)} goes on only with what it was trained on`);
   }
+  run.docs_crc = data.docs_crc;
   return run;
 }
 
-// %% Command line
-// text without what can harm a terminal: that is escaped.
-function printable(text) {
-  const harmful = /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/u;
-  return [...text].map((char) => escape_if(char, harmful)).join("");
-}
-
-// The value of a setting that is given as text. Raises ValueError.
-function parse_setting(name, text) {
-  const { type } = Config.fields[name];
-  const plain = text.trim().replace(/(?<=\d)_(?=\d)/g, "");
-  if (type === "int" && /^[+-]?\d+$/.test(plain)) {
-    const whole = BigInt(plain.replace("+", ""));
-    return Number.isSafeInteger(Number(whole)) ? Number(whole) : whole;
-  }
-  if (type === "float" && /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(plain)) {
-    return Number(plain);
-  }
-  if (type === "float" && /^[+-]?(inf(inity)?|nan)$/i.test(plain)) {
-    return /n$/i.test(plain) && /nan/i.test(plain) ? NaN
-      : plain[0] === "-" ? -Infinity : Infinity;
-  }
-  throw new ValueError(`invalid ${type} value: ${repr(text)}`);
-}
-
-// Options and FILE in argv. Raises ValueError.
-function parse(argv) {
-  const options = { settings: {}, texts: {}, prompt: "", file: null };
-  const args = argv.slice();
-  while (args.length) {
-    const arg = args.shift();
-    const [, dashed, , inline] = arg.match(/^--([^=]+)(=(.*))?$/s) ?? [];
-    const name = dashed?.replaceAll("-", "_");
-    const option = `--${dashed?.replaceAll("_", "-")}`;
-    if (dashed === undefined || arg === "-") {
-      if (options.file !== null || /^-./.test(arg)) {
-        throw new ValueError(`unrecognized arguments: ${arg}`);
-      }
-      options.file = arg;
-      continue;
-    }
-    if (name !== "prompt" && !Config.fields[name]?.help) {
-      throw new ValueError(`unrecognized arguments: ${arg}`);
-    }
-    const is_option = /^-(?!\d|\.\d|$)/.test(args[0] ?? "-x") && inline === undefined;
-    if (is_option) throw new ValueError(`argument ${option}: expected one argument`);
-    const text = inline ?? args.shift();
-    if (name === "prompt") {
-      options.prompt = text;
-      continue;
-    }
-    try {
-      const value = options.settings[name] = parse_setting(name, text);
-      options.texts[name] = repr(value, Config.fields[name].type === "float");
-    } catch (error) {
-      throw new ValueError(`argument ${option}: ${error.message}`);
-    }
-  }
-  return options;
-}
-
-// Do what the command line argv asks for -> an exit status.
-function main(argv) {
-  const fs = require("fs"), path = require("path");
-  const say = (text) => fs.writeSync(1, text + "\n");
-  const complain = (error) =>
-    fs.writeSync(2, `microgpt: ${printable(error.message ?? error)}\n`);
-  let run, options;
-  try {
-    options = parse(argv);
-    const config = new Config(options.settings, options.texts);
-    run = new Run(config, read_docs(options.file, fs, path));
-    if (config.holdout && !run.docs.length !== !run.held_out.length) {
-      throw new ValueError(`holdout=${repr(config.holdout, true)} of these `
-                           + "documents is none or all of them");
-    }
-    encode_prompt(config, run.tokenizer, options.prompt);
-  } catch (error) {
-    complain(error);
-    return 2;
-  }
-  try {
-    for (const line of story(run, options.prompt)) say(line);
-  } catch (error) {
-    if (error.code === "EPIPE") return 0; // nobody reads on
-    if (!(error instanceof ArithmeticError)) throw error;
-    complain(run.step ? `training diverged after step ${run.step}: ${error.message}; `
-      + `lower learning_rate=${repr(run.config.learning_rate, true)}`
-      : `the model has weights out of range: ${error.message}`);
-    return 1;
-  }
-  return 0;
-}
-
-// The documents of a file, or the names of the microgpt.py that is at hand.
-function read_docs(file, fs, path) {
-  if (file !== null) {
-    try {
-      return load_docs(fs.readFileSync(file === "-" ? 0 : file), file);
-    } catch (error) {
-      if (error.code !== "ENOENT") throw error;
-      throw new Error(`[Errno 2] No such file or directory: ${repr(file)}`);
-    }
-  }
-  const program = path.join(__dirname, "../../microgpt.py");
-  if (!fs.existsSync(program)) throw new ValueError("FILE is needed");
-  const [, names] = fs.readFileSync(program, "utf8").match(/^NAMES = """\n(.*?)"""/ms);
-  return names.split(/\s+/).filter((name) => name);
-}
-
-// Train run, and tell how it goes, line by line; then its samples.
-function* story(run, prompt) {
-  const { config, tokenizer } = run;
-  const docs = [...run.docs, ...run.held_out];
-  const cut = docs.filter((doc) => [...doc].length >= config.block_size).length;
-  yield `documents ${docs.length} (${run.held_out.length} held out, ${cut} cut `
-    + `to ${config.block_size} tokens) | vocabulary ${tokenizer.vocab_size} | `
-    + `parameters ${run.weights.length}`;
-  const wide = (x, width) => String(x).padStart(width);
-  let line;
-  const report = (step, loss) => {
-    if (step !== 1 && step * 10 % config.steps >= 10) return false;
-    line = `step ${wide(step, 4)} / ${wide(config.steps, 4)} | loss ${loss.toFixed(4)}`;
-    if (run.held_out.length) line += ` | held-out ${held_out_loss(run).toFixed(4)}`;
-    return true;
-  };
-  while (run.step < config.steps) {
-    train(run, report);
-    yield line;
-  }
-  const known = new Set(docs);
-  let n_known = 0;
-  for (let i = 1; i <= config.samples; i++) {
-    const text = generate(config, run.params, tokenizer, run.rng, prompt);
-    n_known += known.has(text);
-    yield `sample ${wide(i, 2)}: ${printable(text)}`;
-  }
-  if (config.samples) {
-    yield `word for word in the documents: ${n_known} of ${config.samples}`;
-  }
-}
-
-function held_out_loss({ config, params, tokenizer, held_out }) {
-  let sum = 0;
-  for (const doc of held_out) sum += document_loss(config, params, tokenizer, doc).data;
-  return sum / held_out.length;
-}
-
-const microgpt = {
-  Random, Tokenizer, Value, topological_order, total, Config, param_shapes,
-  init_params, flatten, require_length, linear, add, shifted, softmax, rmsnorm,
-  attention, mlp, gpt, cross_entropy, document_loss, Run, encode_prompt, generate,
-  load_docs, lines, to_json, from_json, parse_setting, repr, printable, story,
-  // train(run, report), or train(docs, settings, report) -> the run it made
-  train(run, ...rest) {
-    if (run instanceof Run) return train(run, ...rest);
-    const [settings, report] = rest;
-    const made = new Run(new Config(settings), run);
-    train(made, report);
-    return made;
-  },
+return {
+  Random, Tokenizer, Value, topological_order, total, Config, n_params, init_params,
+  linear, add, softmax, rmsnorm, attention, mlp, gpt, cross_entropy, document_loss,
+  Run, held_out_loss, train_step, generate, load_docs, split_docs, save, load, repr,
+  number_of, printable,
 };
-globalThis.microgpt = microgpt;
-if (typeof module !== "undefined") {
-  module.exports = microgpt;
-  if (require.main === module) process.exitCode = main(process.argv.slice(2));
 }
+
+const microgpt = Object.assign(program(), { source: `(${program})()` });
+globalThis.microgpt = microgpt;
+if (typeof module !== "undefined") module.exports = microgpt;
 })();

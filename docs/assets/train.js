@@ -1,741 +1,989 @@
-/* "Train it here": microgpt.js trained in short slices between what the browser
-   has to do, and drawn. Nothing is fetched, and nothing is kept that grows with
-   the steps: it works from a file, and as long as one likes. */
+/* "Train it here": microgpt.js trained in workers, up to four runs beside each
+   other, and drawn. Nothing is fetched, and nothing is kept that grows with the
+   steps: it works from a file, and as long as one likes. */
 (() => {
-  "use strict";
+"use strict";
 
-  const place = document.getElementById("train");
-  const m = globalThis.microgpt;
-  if (!place || !m) return;
+const place = document.getElementById("train");
+const m = globalThis.microgpt;
+if (!place || !m || place.classList.contains("is-live")) return;
 
-  const SETTINGS = ["steps", "n_embd", "n_head", "n_layer", "block_size",
-                    "learning_rate", "seed", "temperature"];
-  const POINTS = 1000; // of a curve, at most
-  const SMOOTH = 50; // of them in a mean
-  const SLICE = 12; // milliseconds
-  const SAMPLES = 10; // at each tenth; at the end as many as the program's
-  const LIKELY = 12; // tokens listed after a prompt
+const SETTINGS = ["steps", "n_embd", "n_head", "n_layer", "block_size",
+                  "learning_rate", "holdout", "seed", "temperature"];
+const RUNS = 4; // in one chart
+const POINTS = 1000; // of a curve, at most
+const SMOOTH = 50; // of them in a mean
+const LIKELY = 12; // tokens listed after a text
+const KEPT = "microgpt-text"; // where the reader's own list is kept
 
-  // Elements
+const { html, svg, button, choice, complaint, controls } = globalThis.elements;
 
-  const { html, svg } = globalThis.elements;
+// %% What a worker does: it is given this function as text
 
-  function button(name, press) {
-    const node = html("button", { type: "button", class: "train-button" }, name);
-    node.addEventListener("click", () => {
-      if (node.getAttribute("aria-disabled") !== "true") press();
-    });
-    return node;
-  }
+// Trains one run, and tells the page of it in messages.
+function bench(m) {
+  const LEFT_OUT = { attention: "attn_wo", MLP: "mlp_fc2", positions: "wpe" };
+  const SLICE = 80; // milliseconds between two looks at the page's messages
+  const SAMPLES = 10;
+  let run, model, known, without, rng, loss;
+  let temperature, is_training = false, is_working = false;
+  let wanted = 0, deadline = Infinity; // samples, and when to stop drawing them
+  let unread = [], held_out = []; // documents to measure, and their losses
 
-  // Off, but not disabled: a disabled button would lose the focus.
-  function turn(node, on) {
-    node.setAttribute("aria-disabled", !on);
-  }
+  const tell = (kind, told = {}) => postMessage({ kind, step: run?.step, ...told });
+  const mean = (numbers) => numbers.reduce((a, b) => a + b, 0) / numbers.length;
 
-  // A button that opens a file and hands over its name and bytes.
-  function opener(name, accept, take) {
-    const input = html("input", { type: "file", accept, hidden: "" });
-    input.addEventListener("change", async () => {
-      const [file] = input.files;
-      if (file) take(file.name, new Uint8Array(await file.arrayBuffer()));
-      input.value = ""; // the same file can be opened once more
-    });
-    return [button(name, () => input.click()), input];
-  }
-
-  // A line for what is wrong, announced when it appears.
-  function complaint(id) {
-    const line = html("p", { class: "train-error", role: "alert", id });
-    line.say = (text = "") => {
-      if (line.textContent !== text) line.textContent = text;
-    };
-    return line;
-  }
-
-  function wrong(control, line, text) {
-    line.say(text);
-    control.setAttribute("aria-invalid", Boolean(text));
-  }
-
-  // The text at hand
-
-  // Mean over docs of guessing each of their tokens by probability(last, next).
-  function guessing(docs, probability) {
-    let sum = 0;
-    for (const tokens of docs) {
-      let loss = 0;
-      for (let i = 1; i < tokens.length; i++) {
-        loss -= Math.log(probability(tokens[i - 1], tokens[i]));
-      }
-      sum += loss / (tokens.length - 1);
+  // A part is left out by keeping at zero the matrix that leads out of it.
+  function leave_out() {
+    for (const name of Object.keys(run.params)) {
+      if (!without || !name.endsWith(LEFT_OUT[without])) continue;
+      for (const row of run.params[name]) for (const w of row) w.data = 0;
     }
-    return sum / docs.length;
   }
 
   // Losses without a model: of guessing evenly, by how often a letter is seen,
   // and by how often it is seen after the last one. Each count has one added.
-  function baselines(tokenizer, docs, block_size) {
-    const { bos, vocab_size } = tokenizer;
-    const read = docs.map((doc) => [bos, ...tokenizer.encode(
+  function baselines() {
+    const { bos, vocab_size } = run.tokenizer, { block_size } = run.config;
+    const read = [...run.docs, ...run.held_out].map((doc) => [bos, ...run.tokenizer.encode(
       [...doc].slice(0, block_size)), bos].slice(0, block_size + 1));
-    const letters = new Float64Array(vocab_size).fill(1);
-    const pairs = new Map(), before = new Float64Array(vocab_size).fill(vocab_size);
-    let count = vocab_size;
+    const letters = new Float64Array(vocab_size).fill(1), pairs = new Map();
+    const before = new Float64Array(vocab_size).fill(vocab_size);
+    const each = (tokens, see) => tokens.slice(1).map((next, i) =>
+      see(tokens[i], next, tokens[i] * vocab_size + next));
     for (const tokens of read) {
-      for (let i = 1; i < tokens.length; i++) {
-        const pair = tokens[i - 1] * vocab_size + tokens[i];
+      each(tokens, (last, next, pair) => {
         pairs.set(pair, (pairs.get(pair) ?? 1) + 1);
-        before[tokens[i - 1]] += 1;
-        letters[tokens[i]] += 1;
-        count += 1;
-      }
-    }
-    return [
-      ["guessing evenly", Math.log(vocab_size)],
-      ["letter counts", guessing(read, (a, b) => letters[b] / count)],
-      ["letter pair counts", guessing(read, (a, b) =>
-        pairs.get(a * vocab_size + b) / before[a])]];
-  }
-
-  // One of the two runs
-
-  const copied = (rng) => {
-    const copy = new m.Random(0);
-    copy.setstate(rng.getstate());
-    return copy;
-  };
-
-  class Side {
-    constructor(name) {
-      this.name = name;
-      this.inputs = {};
-      this.errors = {};
-      this.failed = complaint(`train-failed-${name}`);
-      this.line = html("p", { class: "train-line" });
-      this.rows = html("tbody");
-      this.likely = html("ol", { class: "train-likely" });
-      this.more = button("Ten more samples", () => this.sample_more());
-      this.download = button("Download the model", () => this.save());
-      this.heading = html("p", { class: "train-title" });
-      this.panel = html("section", { class: `train-side train-${name}` },
-        this.heading, this.line, this.failed,
-        html("table", { class: "train-samples" },
-          html("thead", {}, html("tr", {}, ...["step", "loss",
-            "samples; underlined: stands in the documents"].map((text) =>
-            html("th", { scope: "col" }, text)))), this.rows),
-        html("div", { class: "train-controls" }, this.more, this.download));
-      this.clear();
-    }
-
-    clear() {
-      this.run = this.curve = this.row = null;
-      this.wanted = 0; // samples
-      this.failed.say();
-      this.line.textContent = "";
-      this.rows.replaceChildren();
-      this.likely.replaceChildren();
-      this.show_buttons();
-    }
-
-    start(run) {
-      this.clear();
-      this.run = run;
-      this.known = new Set([...run.docs, ...run.held_out]);
-      this.curve = { from: run.step, points: [], means: [], sum: 0, n: 0,
-                     size: Math.max(1, Math.ceil(run.config.steps / POINTS)) };
-      this.loss = this.pace = null;
-      this.busy = 0; // milliseconds of the steps that the pace is taken from
-      this.taken = 0; // and their number
-      if (run.step === run.config.steps) this.begin_row(run.config.samples);
-      this.show_buttons();
-    }
-
-    show_buttons() {
-      turn(this.more, this.run !== null && this.wanted === 0);
-      turn(this.download, this.run !== null);
-    }
-
-    // The settings as the reader wrote them, or null after saying what is wrong.
-    config() {
-      const settings = {}, texts = {};
-      let good = true;
-      const refuse = (name, message) => {
-        good = false;
-        wrong(this.inputs[name], this.errors[name], message);
-      };
-      for (const name of SETTINGS) {
-        const text = texts[name] = this.inputs[name].value.trim();
-        wrong(this.inputs[name], this.errors[name], "");
-        try {
-          settings[name] = m.parse_setting(name, text);
-        } catch {
-          settings[name] = text;
-          texts[name] = m.repr(text);
-        }
-        try {
-          new m.Config({ n_head: 1, [name]: settings[name] }, texts);
-        } catch (error) {
-          if (error.message.startsWith(`${name}=`)
-              && !error.message.includes("multiple")) refuse(name, error.message);
-        }
-      }
-      if (!good) return null;
-      try {
-        return new m.Config(settings);
-      } catch (error) {
-        refuse("n_embd", error.message);
-        return null;
-      }
-    }
-
-    fill(config) {
-      for (const name of SETTINGS) {
-        this.inputs[name].value = config[name];
-        wrong(this.inputs[name], this.errors[name], "");
-      }
-    }
-
-    // Samples follow the reader's temperature at once.
-    sampling() {
-      const { config } = this.run;
-      try {
-        const temperature = m.parse_setting("temperature", this.inputs.temperature.value);
-        return new m.Config({ ...config, temperature });
-      } catch {
-        return config;
-      }
-    }
-
-    // How much there is left to do, and doing a little of it.
-
-    share() {
-      return this.run.config.steps ? this.run.step / this.run.config.steps : 1;
-    }
-
-    is_training() {
-      return this.run !== null && !this.failed.textContent
-        && this.run.docs.length > 0 && this.run.step < this.run.config.steps;
-    }
-
-    work(announce) {
-      try {
-        if (this.wanted) this.sample();
-        else this.step(announce);
-      } catch (error) {
-        const { step, config } = this.run;
-        this.wanted = 0;
-        this.failed.say(step > this.curve.from
-          ? `training diverged after step ${step}: ${error.message}; `
-            + `lower learning_rate=${m.repr(config.learning_rate, true)}`
-          : `the model has weights out of range: ${error.message}`);
-        this.show_buttons();
-      }
-    }
-
-    step(announce) {
-      const { run, curve } = this, { steps } = run.config;
-      const start = performance.now();
-      m.train(run, (step, loss) => {
-        this.loss = loss;
-        return true;
+        before[last] += 1;
+        letters[next] += 1;
       });
-      this.busy += performance.now() - start;
-      this.taken += 1;
-      if (this.busy > 500) {
-        this.pace = 1000 * this.taken / this.busy;
-        this.busy = this.taken = 0;
-      }
-      curve.sum += this.loss;
-      curve.n += 1;
-      if (curve.n === curve.size || run.step === steps) {
-        curve.points.push(curve.sum / curve.n);
-        const last = curve.points.slice(-SMOOTH);
-        curve.means.push(last.reduce((a, b) => a + b) / last.length);
-        curve.sum = curve.n = 0;
-      }
-      if (run.step * 10 % steps < 10) {
-        this.begin_row(run.step === steps ? run.config.samples : SAMPLES);
-        announce(this);
-      }
     }
-
-    // From a copy of the generator: training goes on as if nothing was drawn.
-    begin_row(count) {
-      const { step, rng } = this.run;
-      this.rng = copied(rng);
-      this.row = html("ul");
-      this.row.step = step;
-      this.row.drawn = this.row.found = 0;
-      this.row.end = step === this.run.config.steps;
-      const loss = this.loss === null ? "–" : this.loss.toFixed(4);
-      this.rows.append(html("tr", {}, html("th", { scope: "row" }, String(step)),
-        html("td", {}, loss), html("td", {}, this.row)));
-      this.wanted = count;
-      this.show_buttons();
-    }
-
-    sample() {
-      const { params, tokenizer } = this.run;
-      const text = m.generate(this.sampling(), params, tokenizer, this.rng);
-      const known = this.known.has(text);
-      this.row.append(html("li", known ? { class: "is-known" } : {}, m.printable(text)));
-      this.row.drawn += 1;
-      this.row.found += known;
-      this.wanted -= 1;
-      if (!this.wanted && this.row.end && this.known.size) {
-        this.row.note ??= this.row.parentNode.appendChild(html("p"));
-        this.row.note.textContent = `word for word in the documents: `
-          + `${this.row.found} of ${this.row.drawn}`;
-      }
-      this.show_buttons();
-    }
-
-    sample_more() {
-      if (this.row?.step !== this.run.step) this.begin_row(0);
-      this.wanted += SAMPLES;
-      this.show_buttons();
-      go();
-    }
-
-    mean() {
-      return this.curve?.means.at(-1) ?? null;
-    }
-
-    // Showing
-
-    tell() {
-      if (!this.run) return;
-      const { step, config: { steps } } = this.run;
-      const parts = [`step ${step} / ${steps}`];
-      if (this.loss !== null) parts.push(`loss ${this.loss.toFixed(4)}`);
-      if (this.mean() !== null) parts.push(`mean ${this.mean().toFixed(2)}`);
-      if (this.pace && this.is_training()) {
-        parts.push(`${this.pace < 10 ? this.pace.toFixed(1) : Math.round(this.pace)} steps/s`);
-      }
-      this.line.textContent = parts.join(" | ");
-    }
-
-    // The likeliest tokens after prompt. Raises ValueError where there is none.
-    show_likely(prompt) {
-      if (!this.run) return;
-      const { config, params, tokenizer } = this.run;
-      const tokens = m.encode_prompt(config, tokenizer, prompt);
-      const [keys, values] = [0, 1].map(() =>
-        Array.from({ length: config.n_layer }, () => []));
-      const logits = m.gpt(config, params, tokens, keys, values).at(-1);
-      const probs = m.softmax(logits).map((p) => p.data);
-      const order = [...probs.keys()].sort((a, b) => probs[b] - probs[a]);
-      const rest = order.slice(LIKELY).reduce((sum, i) => sum + probs[i], 0);
-      const names = order.slice(0, LIKELY).map((i) => [i === tokenizer.bos ? "end"
-        : m.printable(tokenizer.chars[i]).replace(/^ $/, "space"), probs[i]]);
-      if (order.length > LIKELY) names.push([`${order.length - LIKELY} more`, rest]);
-      const most = Math.max(...names.map(([, p]) => p));
-      this.likely.replaceChildren(...names.map(([name, p]) => {
-        const fill = html("i");
-        fill.style.width = `${100 * p / most}%`;
-        return html("li", {}, html("b", {}, name), html("span", {}, fill),
-                    html("small", {}, p.toFixed(3)));
-      }));
-    }
-
-    save() {
-      const url = URL.createObjectURL(new Blob([m.to_json(this.run)],
-        { type: "application/json" }));
-      html("a", { href: url, download: this.name === "A" ? "model.json"
-        : "model-b.json" }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 10000);
-    }
+    const count = letters.reduce((a, b) => a + b);
+    const guessing = (probability) => mean(read.map((tokens) =>
+      mean(each(tokens, (...seen) => -Math.log(probability(...seen))))));
+    return [Math.log(vocab_size), guessing((last, next) => letters[next] / count),
+            guessing((last, next, pair) => (pairs.get(pair) ?? 1) / before[last])];
   }
 
-  // The picture
-
-  // Single losses can be far off: what is above the frame is cut.
-  function bounds(shown, even) {
-    const all = shown.flatMap((side) => side.curve.points);
-    const means = shown.flatMap((side) => side.curve.means);
-    const high = Math.ceil(2 * Math.max(even + 0.7, ...means)) / 2;
-    const low = Math.floor(2 * Math.min(even - 1.5, ...all)) / 2;
-    return [Math.max(0, Math.min(low, even - 1.5)), high];
+  function ready() {
+    const { config, docs, tokenizer, weights } = run;
+    const all = [...docs, ...run.held_out];
+    known = new Set(all.map((doc) => [...doc].slice(0, config.block_size).join("")));
+    temperature ??= config.temperature;
+    leave_out();
+    tell("ready", { config: { ...config }, documents: all.length, weights: weights.length,
+                    vocabulary: tokenizer.vocab_size, lines: all.length ? baselines() : [] });
+    if (run.step === config.steps) begin_row();
+    work();
   }
 
-  // Labels of lines that are close stand one below the other.
-  function label_lines(lines, y) {
-    let above = -Infinity;
-    return lines.map(([name, loss]) => {
-      above = Math.max(y(loss) + 4, above + 14);
-      return [name, loss, above];
-    });
+  // Samples come from a copy of the generator: training goes on as if nothing
+  // was drawn.
+  function begin_row(count = null) {
+    const { config, step } = run, is_end = step === config.steps;
+    rng = Object.assign(new m.Random(0), { step });
+    rng.setstate(run.rng.getstate());
+    wanted = count ?? (is_end ? config.samples : SAMPLES);
+    deadline = is_end || count !== null ? Infinity : performance.now() + 1000;
+    if (count === null) unread = [...run.held_out];
+    held_out = [];
+    tell("row", { loss });
   }
 
-  function draw_curve(sides, lines, width) {
-    const wide = width >= 560; // else the names of lines stand in the caption
-    const height = wide ? 280 : 240, left = 30, top = 8, bottom = height - 24;
-    const right = width - (wide ? 150 : 34);
-    const shown = sides.filter((side) => side.curve);
-    const last = Math.max(1, ...(shown.length ? shown : sides.slice(0, 1)).map(
-      (side) => side.run?.config.steps ?? m.Config.fields.steps.default));
-    const [low, high] = bounds(shown, lines[0]?.[1] ?? 3.3);
-    const unit = high - low > 12 ? Math.ceil((high - low) / 6) : high - low > 4 ? 1 : 0.5;
-    const x = (step) => left + step / last * (right - left);
-    const y = (loss) => top + (high - loss) / (high - low) * (bottom - top);
-    const svg_line = (kind, at) => svg("line", { class: kind, x1: left, x2: right,
-                                                 y1: y(at), y2: y(at) });
-    const text = (kind, at_x, at_y, anchor, words) => svg("text", { class: kind,
-      x: at_x, y: at_y, "text-anchor": anchor }, words);
-    const ticks = [];
-    for (let tick = Math.ceil(low / unit) * unit; tick <= high; tick += unit) ticks.push(tick);
-    const polyline = ({ name, curve, run }, which) => svg("polyline", {
-      class: `train-${which} train-${name}`, points: curve[which].map((loss, i) => {
-        const step = Math.min(curve.from + (i + 1) * curve.size, run.config.steps);
-        return `${x(step).toFixed(1)},${y(Math.min(loss, high)).toFixed(1)}`;
-      }).join(" ") });
-    const labels = label_lines(lines, y).map(([name, loss, at]) => text(
-      "train-label", right + 6, at, "start",
-      `${loss.toFixed(2)}${wide ? ` ${name}` : ""}`));
-    return svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height,
-                        "aria-hidden": "true" },
-      ...ticks.map((tick) => svg_line("train-grid", tick)),
-      ...ticks.map((tick) => text("train-tick", left - 6, y(tick) + 4, "end",
-                                  unit < 1 ? tick.toFixed(1) : String(tick))),
-      ...[0, last / 2, last].map((step, i) => text("train-tick", x(step), height - 8,
-        ["start", "middle", "end"][i], String(Math.round(step)))),
-      ...shown.map((side) => polyline(side, "points")),
-      ...lines.map(([, loss]) => svg_line("train-baseline", loss)),
-      ...shown.map((side) => polyline(side, "means")), ...labels);
+  function step() {
+    loss = m.train_step(run);
+    leave_out();
+    const { steps } = run.config;
+    if (run.step * 10 % steps < 10 || [1, 10, 100].includes(run.step)) begin_row();
+    return loss;
   }
 
-  // The parts of the panel
-
-  const names = place.querySelector("[id=train-names] code").textContent
-    .match(/"""([^]*?)"""/)[1].split(/\s+/).filter((name) => name);
-  const sides = [new Side("A"), new Side("B")];
-  const [first, second] = sides;
-  const main = button("Train", () => press_main());
-  main.classList.add("is-main");
-  const again = button("Start again", () => start());
-  const failed = complaint("train-failed");
-  const caption = html("p", { class: "train-caption" });
-  const status = html("p", { class: "train-status", "aria-live": "polite" });
-  const picture = html("div", { class: "train-picture" });
-  const text = html("textarea", { id: "train-text", rows: 8, spellcheck: "false",
-    autocomplete: "off", "aria-describedby": "train-text-error" });
-  const text_error = complaint("train-text-error");
-  const prompt = html("input", { id: "train-prompt", type: "text", spellcheck: "false",
-    autocomplete: "off", autocapitalize: "off",
-    "aria-describedby": "train-prompt-error" });
-  const prompt_error = complaint("train-prompt-error");
-  const two = html("input", { type: "checkbox", id: "train-two" });
-  let state = "idle"; // or running, paused, done
-  let lines = []; // baselines
-  let timer = null;
-  let drawn = 0, told = 0; // when
-  let left = false; // the reader has gone
-
-  const at_work = () => (two.checked ? sides : [first]);
-
-  function set_state(now) {
-    state = now;
-    main.textContent = { running: "Pause", paused: "Go on" }[now] ?? "Train";
-    turn(again, now !== "idle");
+  function measure() {
+    const { config, params, tokenizer } = run;
+    held_out.push(m.document_loss(config, params, tokenizer, unread.pop()).data);
+    if (!unread.length) tell("held_out", { loss: mean(held_out) });
   }
 
-  function read_docs() {
+  function sample() {
+    const config = { ...run.config, temperature };
+    const text = m.generate(config, run.params, run.tokenizer, rng);
+    wanted -= 1;
+    if (performance.now() > deadline) wanted = 0;
+    tell("sample", { text, is_known: known.has(text) });
+  }
+
+  const can_step = () => is_training && run.docs.length && run.step < run.config.steps;
+
+  async function work() {
+    if (is_working) return;
+    is_working = true;
     try {
-      const docs = m.lines(text.value, "the text");
-      wrong(text, text_error, "");
-      return docs;
-    } catch (error) {
-      wrong(text, text_error, error.message);
-      return null;
-    }
-  }
-
-  // Open what holds the first thing that is wrong, and go there.
-  function show_wrong() {
-    const control = place.querySelector("[aria-invalid=true]");
-    if (!control) return;
-    const folded = control.closest("details");
-    if (folded) folded.open = true;
-    control.focus();
-  }
-
-  function start() {
-    const configs = at_work().map((side) => side.config());
-    const docs = read_docs();
-    failed.say();
-    if (docs === null || configs.includes(null)) {
-      show_wrong();
-      return;
-    }
-    try {
-      const runs = configs.map((config) => new m.Run(config, docs));
-      sides.forEach((side) => side.clear());
-      runs.forEach((run, i) => at_work()[i].start(run));
-      prepare(docs);
-    } catch (error) {
-      failed.say(error.message);
-      return;
-    }
-    set_state("running");
-    status.textContent = "Training begins.";
-    go();
-  }
-
-  function prepare(docs) {
-    const { tokenizer, config } = first.run;
-    lines = docs ? baselines(tokenizer, docs, config.block_size) : [];
-    for (const side of sides) {
-      if (side.run) {
-        side.heading.textContent = `${two.checked ? `${side.name}: ` : ""}`
-          + `${side.run.docs.length || "no"} documents | vocabulary `
-          + `${side.run.tokenizer.vocab_size} | parameters ${side.run.weights.length}`;
+      while (unread.length || wanted || can_step()) {
+        const start = performance.now(), losses = [];
+        while (performance.now() < start + SLICE) {
+          if (unread.length) measure();
+          else if (wanted) sample();
+          else if (can_step()) losses.push(step());
+          else break;
+          if (losses.length && (unread.length || wanted)) break;
+        }
+        if (losses.length) tell("steps", { losses, took: performance.now() - start });
+        await new Promise((done) => setTimeout(done));
       }
+      tell("rest");
+    } catch (error) {
+      is_training = false;
+      wanted = unread.length = 0;
+      tell("failed", { message: error.message });
     }
-    show_all();
+    is_working = false;
   }
 
-  function press_main() {
-    if (state === "running") {
-      set_state("paused");
-      const { step, config } = first.run;
-      status.textContent = `Paused at step ${step} of ${config.steps}.`;
-      show_all();
-    } else if (state === "paused") {
-      if (!first.run.docs.length && !take_docs()) return;
-      set_state("running");
-      status.textContent = "Training goes on.";
-      go();
-    } else {
-      start();
-    }
-  }
-
-  // Training in slices
-
-  let announced = false; // ends the slice, so that each tenth is heard
-  const announce = (side) => {
-    announced = true;
-    if (side !== first) return;
-    const { step, config } = side.run;
-    status.textContent = `Step ${step} of ${config.steps}: the loss is `
-      + `${side.loss.toFixed(2)}${means()}.`;
+  const does = {
+    start(job) {
+      ({ without, model } = job);
+      run = model ? m.load(model.text, model.name, job.docs)
+        : new m.Run(new m.Config(job.settings), job.docs);
+      ready();
+    },
+    docs({ docs }) { // a model that was opened gets what it was trained on
+      const { step, rng: kept } = run;
+      run = Object.assign(m.load(model.text, model.name, docs), { step, rng: kept });
+      ready();
+    },
+    train({ on }) {
+      is_training = on;
+      work();
+    },
+    temperature({ value }) { temperature = value; },
+    more() {
+      if (rng?.step !== run.step) begin_row(0);
+      deadline = Infinity;
+      wanted += SAMPLES;
+      work();
+    },
+    save() { tell("saved", { text: m.save(run) }); },
+    likely({ text }) {
+      const { config, params, tokenizer } = run;
+      if ([...text].length >= config.block_size) {
+        throw new Error(`it reads ${config.block_size} tokens, and they are all there`);
+      }
+      const logits = m.gpt(config, params, [tokenizer.bos, ...tokenizer.encode(text)], [], []);
+      const scaled = logits.at(-1).map((v) => v.div(Math.max(temperature, 1e-9)));
+      tell("likely", { text, chars: tokenizer.chars,
+                       probs: m.softmax(scaled).map((p) => p.data) });
+    },
+    // How long a step of the default model takes here, in milliseconds.
+    time({ docs }) {
+      run = new m.Run(new m.Config(), docs);
+      const times = Array.from({ length: 60 }, () => {
+        const start = performance.now();
+        m.train_step(run);
+        return performance.now() - start;
+      });
+      tell("time", { took: mean(times.slice(30)) });
+    },
   };
-
-  function means() {
-    if (first.mean() === null) return "";
-    const other = two.checked && second.mean() !== null
-      ? `, that of B ${second.mean().toFixed(2)}` : "";
-    return `, its mean ${first.mean().toFixed(2)}${other}`;
-  }
-
-  function next_side() {
-    const training = sides.filter((side) => side.wanted
-      || (state === "running" && side.is_training()));
-    return training.sort((a, b) => a.share() - b.share())[0];
-  }
-
-  function slice() {
-    timer = null;
-    if (left || document.hidden) return;
-    const end = performance.now() + SLICE;
-    let side = next_side();
-    announced = false;
-    while (side && !announced && performance.now() < end) {
-      side.work(announce);
-      side = next_side();
-    }
-    if (side) {
-      const quiet = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      if (performance.now() - drawn > (quiet ? 1000 : 100)) show();
-      timer = setTimeout(slice);
-      return;
-    }
-    if (state === "running") {
-      const { step, config } = first.run;
-      const how = at_work().some((one) => one.failed.textContent) ? "Ended" : "Done";
-      set_state("done");
-      status.textContent = `${how}: step ${step} of ${config.steps}${means()}.`;
-    }
-    show_all();
-  }
-
-  function go() {
-    if (timer === null && next_side()) timer = setTimeout(slice);
-    else if (timer === null && state === "running") slice();
-  }
-
-  // Showing
-
-  function show() {
-    drawn = performance.now();
-    sides.forEach((side) => side.tell());
-    const width = Math.max(240, Math.floor(picture.clientWidth));
-    picture.replaceChildren(draw_curve(sides, lines, width));
-    if (drawn - told > 1000) show_likely();
-  }
-
-  function show_likely() {
-    told = performance.now();
-    let message = "";
-    for (const side of at_work()) {
-      try {
-        side.show_likely(prompt.value);
-      } catch (error) {
-        message = error.message;
-        side.likely.replaceChildren();
-      }
-    }
-    wrong(prompt, prompt_error, message);
-  }
-
-  function show_all() {
-    show();
-    show_likely();
-    const size = first.curve?.size ?? 1;
-    caption.textContent = `Thin: the loss of each ${size > 1 ? `${size} steps` : "step"}. `
-      + `Thick: the mean of the last ${size * SMOOTH}. Dashed, from above: the loss of `
-      + "guessing evenly, by letter counts and by letter pair counts, on the same "
-      + "documents.";
-  }
-
-  // Models
-
-  function open_model(name, bytes) {
-    failed.say();
-    let run;
+  onmessage = ({ data }) => {
     try {
-      run = m.from_json(new TextDecoder().decode(bytes), name);
+      does[data.kind](data);
     } catch (error) {
-      failed.say(error.message);
-      return;
+      tell(data.kind === "likely" ? "unlikely" : "failed", { message: error.message });
     }
-    two.checked = false;
-    show_second();
-    sides.forEach((side) => side.clear());
-    first.model = [name, bytes];
-    first.fill(run.config);
-    first.start(run);
-    const finished = run.step === run.config.steps;
-    set_state(finished ? "done" : "paused");
-    prepare(null);
-    status.textContent = `${name} is open, at step ${run.step} of ${run.config.steps}`
-      + `${finished ? "" : ": with the documents it was trained on, it can go on"}.`;
-    go();
-  }
+  };
+}
 
-  // A model that was opened goes on with its documents, if they are in the box.
-  function take_docs() {
-    const docs = read_docs();
-    if (docs === null) {
-      show_wrong();
-      return false;
-    }
-    try {
-      const [name, bytes] = first.model;
-      const run = m.from_json(new TextDecoder().decode(bytes), name, docs);
-      first.run.docs = run.docs;
-      first.run.held_out = run.held_out;
-      first.known = new Set(docs);
-    } catch (error) {
-      failed.say(error.message);
-      return false;
-    }
-    failed.say();
-    prepare(docs);
-    return true;
-  }
+// The browser's own kind of worker, from a frame without a page: under file://
+// the theme's search puts another in its place, which knows no Blob.
+const frame = document.body.appendChild(html("iframe", { hidden: "", title: "workers" }));
+const OwnWorker = frame.contentWindow.Worker;
 
-  // Settings
+function worker_that_tells(hear) {
+  const text = `const m = ${m.source};\n(${bench})(m);`;
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  const worker = new OwnWorker(url);
+  worker.onmessage = ({ data }) => hear(data);
+  worker.onerror = (event) => hear({ kind: "failed", message: event.message
+    ?? "the browser allows no worker here" });
+  return worker;
+}
 
-  function setting_row(name) {
-    const field = m.Config.fields[name];
-    const cells = sides.map((side) => {
-      const id = `train-${name}-${side.name}`;
-      const input = html("input", { type: "text", id, autocomplete: "off",
-        inputmode: field.type === "int" ? "numeric" : "decimal",
-        "aria-label": `${name} of run ${side.name}`,
-        "aria-describedby": `${id}-error train-${name}-help` });
-      input.value = field.default;
-      input.addEventListener("input", () => side.config());
-      side.inputs[name] = input;
-      side.errors[name] = complaint(`${id}-error`);
-      return html("td", { class: `train-of-${side.name}` }, input);
-    });
-    return [html("tr", {}, html("th", { scope: "row" }, html("code", {}, name),
-              html("span", { id: `train-${name}-help` }, field.help)), ...cells),
-            html("tr", { class: "train-errors" }, html("td", { colspan: 3 },
-              ...sides.map((side) => side.errors[name])))];
-  }
+// %% Texts to choose from
 
-  function show_second() {
-    place.classList.toggle("has-two", two.checked);
-    if (!two.checked) second.clear();
-  }
+const names = place.querySelector("[id=train-names] code").textContent
+  .match(/"""([^]*?)"""/)[1].trim().split(/\s+/);
 
-  two.addEventListener("change", () => {
-    show_second();
-    if (state === "running" || state === "paused" || state === "done") {
-      set_state("idle");
-      sides.forEach((side) => side.clear());
-      status.textContent = "Press Train.";
-      show_all();
-    }
+// count different documents of one(pick), where pick takes one of a list.
+function made(count, one) {
+  const rng = new m.Random(1), found = new Set();
+  const pick = (list) => list[Math.floor(rng.random() * list.length)];
+  while (found.size < count) found.add(one(pick));
+  return [...found];
+}
+
+const four = (pick) => [1, 2, 3, 4].map(() => pick("abcdefgh"));
+
+function numeral(n) { // as 304 is 三百零四 in Chinese
+  const digits = String(n).padStart(4, "0");
+  return [...digits].map((d, i) => (d === "0" ? "零" : "零一二三四五六七八九"[d]
+    + ["千", "百", "十", ""][i])).join("").replace(/零+/g, "零").replace(/^零|零$/g, "")
+    .replace(/^一十/, "十");
+}
+
+const TEXTS = {
+  names: [() => names, "The thousand first names of the file: the 1990 census of the "
+    + "United States."],
+  palindromes: [() => made(1000, (pick) => {
+    const half = four(pick);
+    return [...half, ...half.reverse()].join("");
+  }), "Made here: four letters drawn from eight, then the same backwards. Only attention "
+    + "can look back at them."],
+  sums: [() => made(100, (pick) => {
+    const a = pick([...Array(10).keys()]), b = pick([...Array(10).keys()]);
+    return `${a}+${b}=${a + b}`;
+  }), "Made here: the hundred sums of two digits. Two are one half, if you hold out some."],
+  "sorted letters": [() => made(1000, (pick) => {
+    const letters = four(pick);
+    return `${letters.join("")}>${letters.sort().join("")}`;
+  }), "Made here: four letters, and the same in order of the alphabet."],
+  words: [() => made(500, (pick) => pick(["", "un", "re", "over", "out"])
+    + pick("play work load cover turn read build cook paint think hold look bend fold lock pack press fill heat sort".split(" "))
+    + pick(["", "s", "er", "ers", "ing", "able"])),
+    "Made here: a beginning, one of twenty stems, and an ending. Not all are in use."],
+  "Chinese numerals": [() => made(1000, (pick) =>
+    numeral(1 + pick([...Array(9999).keys()]))),
+    "Made here: numbers up to 9999. 千 is a thousand, 百 a hundred, 十 ten, 零 a gap."],
+  patterns: [() => made(800, (pick) => {
+    const motif = Array.from({ length: pick([2, 3, 4]) }, () => pick("/\\_-=+o.")).join("");
+    return motif.repeat(8).slice(0, 15);
+  }), "Made here: two to four signs, again and again. Look whether a sample keeps on."],
+};
+
+// %% The settings
+
+const inputs = {}, errors = {};
+const parts = html("select", { id: "train-without" }, ...["nothing", "attention", "MLP",
+  "positions"].map((name) => html("option", {}, name)));
+
+function setting_row(name) {
+  const field = m.Config.fields[name], id = `train-${name}`;
+  const input = inputs[name] = html("input", { type: "text", id, autocomplete: "off",
+    inputmode: field.type === "int" ? "numeric" : "decimal" });
+  errors[name] = complaint(`${id}-error`, input);
+  input.value = field.default;
+  input.addEventListener("input", () => {
+    read_config();
+    if (name === "temperature") take_temperature();
+    foresee();
   });
-  text.addEventListener("input", () => wrong(text, text_error, ""));
-  prompt.addEventListener("input", show_likely);
-  document.addEventListener("visibilitychange", go);
-  window.addEventListener("pagehide", () => { left = true; });
-  window.addEventListener("pageshow", () => { left = false; go(); });
-  new ResizeObserver(() => show()).observe(picture);
+  return html("tr", {}, html("th", { scope: "row" }, html("label", { for: id },
+    html("code", {}, name), html("span", {}, field.help))), html("td", {}, input, errors[name]));
+}
 
-  function take_names() {
-    text.value = names.join("\n");
-    wrong(text, text_error, "");
+// The settings as the reader wrote them, or null after saying what is wrong.
+function read_config(changes = {}) {
+  const settings = {};
+  let good = true;
+  for (const name of SETTINGS) {
+    settings[name] = m.number_of(inputs[name].value);
+    errors[name].say();
+    try {
+      new m.Config({ n_head: 1, [name]: settings[name] });
+    } catch (error) {
+      if (error.message.includes("multiple")) continue;
+      good = false;
+      errors[name].say(error.message);
+    }
+  }
+  if (!good) return null;
+  try {
+    return new m.Config({ ...settings, ...changes });
+  } catch (error) {
+    errors.n_embd.say(error.message);
+    return null;
+  }
+}
+
+function take_temperature() {
+  const value = m.number_of(inputs.temperature.value);
+  if (typeof value !== "number" || value < 0) return;
+  for (const trial of trials) trial.send("temperature", { value });
+  ask();
+}
+
+// An address carries the settings, and which text, but never a text.
+function to_address() {
+  const told = SETTINGS.filter((name) => inputs[name].value.trim()
+    !== String(m.Config.fields[name].default)).map((name) => [name, inputs[name].value.trim()]);
+  if (ready.value !== "names" && TEXTS[ready.value]) told.push(["text", ready.value]);
+  if (parts.value !== "nothing") told.push(["without", parts.value]);
+  history.replaceState(null, "", told.length ? `#${new URLSearchParams(told)}`
+    : location.pathname + location.search);
+}
+
+function from_address() {
+  for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
+    if (inputs[name]) inputs[name].value = value;
+    if (name === "text" && TEXTS[value]) take_ready(value);
+    if (name === "without") parts.value = value;
+  }
+  if (!parts.value) parts.value = "nothing";
+}
+
+// %% The text
+
+const text = html("textarea", { id: "train-text", rows: 8, spellcheck: "false",
+  autocomplete: "off" });
+const text_error = complaint("train-text-error", text);
+const text_note = html("p", { class: "train-note" });
+const ready = html("select", { id: "train-ready" },
+  ...[...Object.keys(TEXTS), "your own"].map((name) => html("option", {}, name)));
+
+// Where a page may keep nothing, the list is lost with the page.
+function keep(value) {
+  try {
+    if (value === null) localStorage.removeItem(KEPT);
+    else localStorage.setItem(KEPT, value);
+  } catch { /* too long, or forbidden */ }
+}
+
+function kept() {
+  try {
+    return localStorage.getItem(KEPT);
+  } catch {
+    return null;
+  }
+}
+
+function show_text(name, value, note) {
+  ready.value = name;
+  text.value = value;
+  text_note.textContent = note;
+  text_error.say();
+  foresee();
+}
+
+function take_ready(name) {
+  if (TEXTS[name]) show_text(name, TEXTS[name][0]().join("\n"), TEXTS[name][1]);
+  else show_text(name, kept() ?? "", "A document a line. It stays in this browser.");
+}
+
+function take_own(value) {
+  keep(value);
+  show_text("your own", value, "A document a line. It stays in this browser.");
+}
+
+function read_docs() {
+  try {
+    const docs = m.split_docs(text.value, "the text");
+    text_error.say();
+    return docs;
+  } catch (error) {
+    text_error.say(error.message);
+    return null;
+  }
+}
+
+function open_text(name, bytes) {
+  try {
+    take_own(m.load_docs(bytes, name).join("\n"));
+  } catch (error) {
+    text_error.say(error.message);
+  }
+}
+
+// %% What it will take
+
+const outlook = html("p", { class: "train-outlook" });
+let per_weight = null; // milliseconds for a weight and a token
+let foreseeing;
+
+function in_words(seconds) {
+  const round = (x) => (x < 10 ? Number(x.toPrecision(2)) : Math.round(x));
+  if (seconds < 1) return `${round(1000 * seconds)} ms`;
+  if (seconds < 100) return `${round(seconds)} s`;
+  return seconds < 6000 ? `${round(seconds / 60)} minutes` : `${round(seconds / 3600)} hours`;
+}
+
+const many = (n) => n.toLocaleString("en");
+
+// Say what the settings mean for this text, once the reader stops writing.
+function foresee() {
+  clearTimeout(foreseeing);
+  foreseeing = setTimeout(() => {
+    const config = read_config(), docs = read_docs();
+    outlook.textContent = "";
+    if (!config || !docs) return;
+    const lengths = docs.map((doc) => [...doc].length);
+    const cut = lengths.filter((n) => n > config.block_size).length;
+    const tokens = lengths.reduce((sum, n) => sum + Math.min(n + 1, config.block_size), 0)
+      / docs.length;
+    const weights = m.n_params(config, new m.Tokenizer(docs).vocab_size);
+    const step = per_weight && weights * tokens * per_weight / 1000;
+    const word = { one: "document", other: "documents" };
+    outlook.textContent = `${many(docs.length)} ${docs.length === 1 ? word.one : word.other}, `
+      + `${many(weights)} weights`
+      + (step ? `: a step takes some ${in_words(step)} here, all ${many(config.steps)} some `
+        + `${in_words(step * config.steps)}` : "")
+      + (cut ? `. ${many(cut)} are longer than block_size=${config.block_size}, and cut there` : "")
+      + ".";
+  }, 200);
+}
+
+function learn_pace() {
+  const tokens = names.reduce((sum, name) => sum + name.length + 1, 0) / names.length;
+  const worker = worker_that_tells(({ kind, took }) => {
+    worker.terminate();
+    if (kind !== "time") return;
+    per_weight = took / tokens / m.n_params(new m.Config(), 27);
+    foresee();
+  });
+  worker.postMessage({ kind: "time", docs: names });
+}
+
+// %% A run
+
+const trials = [];
+let chosen = null; // the one whose samples are shown
+
+class Trial {
+  constructor(job) {
+    this.job = job;
+    this.state = "running"; // or paused, done, failed
+    this.slot = [...Array(RUNS).keys()].find((i) => trials.every((t) => t.slot !== i));
+    this.curve = { from: 0, points: [], means: [], sum: 0, n: 0, size: 1 };
+    this.lines = [];
+    this.held_out = []; // of [step, loss]
+    this.rows = new Map(); // of tables' rows, by their step
+    this.step = this.drawn = this.found = 0;
+    this.loss = this.pace = null;
+    this.body = html("tbody");
+    this.note = html("p");
+    this.failed = complaint("");
+    this.failed.removeAttribute("id");
+    this.worker = worker_that_tells((told) => this.hear(told));
+    this.send("start", job);
   }
 
-  function open_text(name, bytes) {
-    try {
-      text.value = m.load_docs(bytes, name).join("\n");
-      wrong(text, text_error, "");
-    } catch (error) {
-      wrong(text, text_error, error.message);
+  send(kind, told = {}) {
+    this.worker.postMessage({ kind, ...told });
+  }
+
+  go(on) {
+    this.state = on ? "running" : "paused";
+    this.send("train", { on });
+  }
+
+  hear({ kind, step, ...told }) {
+    this.step = step ?? this.step;
+    this[`on_${kind}`]?.(told);
+    if (kind === "steps") tell_soon();
+    else tell();
+  }
+
+  on_ready({ config, documents, weights, vocabulary, lines }) {
+    Object.assign(this, { config, documents, lines });
+    this.title = `${documents || "no"} documents | vocabulary ${vocabulary} | `
+      + `parameters ${weights}`;
+    this.curve.from ||= this.step;
+    this.curve.size = Math.max(1, Math.ceil(config.steps / POINTS));
+    if (this.state === "running") this.send("train", { on: true });
+    ask();
+  }
+
+  on_steps({ losses, took }) {
+    const { curve } = this, { steps } = this.config;
+    this.pace = this.pace === null ? took / losses.length
+      : 0.7 * this.pace + 0.3 * took / losses.length;
+    losses.forEach((loss, i) => {
+      this.loss = loss;
+      curve.sum += loss;
+      curve.n += 1;
+      if (curve.n < curve.size && (this.step < steps || i < losses.length - 1)) return;
+      curve.points.push(curve.sum / curve.n);
+      const last = curve.points.slice(-SMOOTH);
+      curve.means.push(last.reduce((a, b) => a + b) / last.length);
+      curve.sum = curve.n = 0;
+    });
+  }
+
+  on_row({ loss }) {
+    this.drawn = this.found = 0;
+    this.list = html("ul");
+    this.note = html("p");
+    const row = html("tr", {}, html("th", { scope: "row" }, String(this.step)),
+      html("td", {}, loss === undefined ? "–" : loss.toFixed(4)),
+      html("td", {}, this.list, this.note));
+    this.rows.get(this.step)?.remove();
+    this.rows.set(this.step, row);
+    this.body.prepend(row);
+    if (this === chosen && loss !== undefined) {
+      status.textContent = `Step ${this.step} of ${this.config.steps}: the loss is `
+        + `${loss.toFixed(2)}${this.mean_in_words()}.`;
+    }
+    ask();
+  }
+
+  on_held_out({ loss }) {
+    this.held_out.push([this.step, loss]);
+    this.note.textContent = `held-out loss ${loss.toFixed(4)}`;
+  }
+
+  on_sample({ text: drawn, is_known }) {
+    this.list.append(html("li", is_known ? { class: "is-known" } : {}, m.printable(drawn)));
+    this.drawn += 1;
+    this.found += is_known;
+  }
+
+  on_rest() {
+    if (this.state !== "running" || this.step < this.config.steps) return;
+    this.state = "done";
+    if (this.documents) {
+      this.note.textContent = [this.note.textContent, "word for word in the documents: "
+        + `${this.found} of ${this.drawn}`].filter(Boolean).join(" | ");
+    }
+    if (this === chosen) {
+      status.textContent = `Done: step ${this.step} of ${this.config.steps}`
+        + `${this.mean_in_words()}.`;
     }
   }
 
-  const settings = html("table", { class: "train-settings" },
-    html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "setting"),
-      ...sides.map((side) => html("th", { scope: "col",
-        class: `train-of-${side.name}` }, side.name)))),
-    html("tbody", {}, ...SETTINGS.flatMap(setting_row)));
-  const panel = html("div", { class: "train-panel", role: "group",
-                              "aria-label": "Train it here" },
-    html("div", { class: "train-controls" }, main, again,
-      ...opener("Open a model", ".json,application/json", open_model)),
-    failed,
-    html("details", {}, html("summary", {}, "What it learns"),
-      html("label", { for: "train-text" }, "Documents, one a line"), text, text_error,
-      html("div", { class: "train-controls" }, button("The thousand names", take_names),
-        ...opener("Open a file", "text/plain,.txt,.csv,*/*", open_text))),
-    html("details", {}, html("summary", {}, "Settings"),
-      html("p", { class: "train-two" }, two, html("label", { for: "train-two" },
-        "A second run, B, beside the first")),
-      settings,
-      html("p", {}, "A change counts from the next start; temperature at once.")),
-    picture, caption, status,
-    html("div", { class: "train-sides" }, ...sides.map((side) => side.panel)),
-    html("div", { class: "train-next" },
-      html("div", { class: "train-controls" },
-        html("label", { for: "train-prompt" }, "What comes after"), prompt),
-      prompt_error,
-      html("div", { class: "train-sides" }, ...sides.map((side) => html("div",
-        { class: `train-side train-of-${side.name}` }, side.likely)))));
+  on_failed({ message }) {
+    if (!this.title && this.job.model) { // it never was a run
+      trials.splice(trials.indexOf(this), 1);
+      this.worker.terminate();
+      failed.say(message);
+      choose(trials.at(-1) ?? null);
+      return;
+    }
+    this.state = this.job.model && this.step < this.config?.steps && !this.documents
+      ? "paused" : "failed";
+    this.failed.say(message);
+    if (this === chosen) status.textContent = `Ended at step ${this.step}.`;
+  }
 
-  take_names();
-  lines = baselines(new m.Tokenizer(names), names, m.Config.fields.block_size.default);
-  set_state("idle");
-  status.textContent = "Press Train.";
-  place.append(panel);
-  place.classList.add("is-live");
-  show_all();
+  on_saved({ text: model }) {
+    const url = URL.createObjectURL(new Blob([model], { type: "application/json" }));
+    html("a", { href: url, download: "model.json" }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10000);
+  }
+
+  on_likely(told) {
+    if (this === chosen && told.text === prompt.value) show_likely(told);
+  }
+
+  on_unlikely({ message }) {
+    if (this !== chosen) return;
+    prompt_error.say(message);
+    likely.replaceChildren();
+    strip.replaceChildren();
+    seen = null;
+  }
+
+  mean() {
+    return this.curve.means.at(-1) ?? null;
+  }
+
+  mean_in_words() {
+    return this.mean() === null ? "" : `, its mean ${this.mean().toFixed(2)}`;
+  }
+
+  line() {
+    if (!this.config) return "its weights are drawn …";
+    const { steps } = this.config;
+    const told = [`step ${this.step} / ${steps}`];
+    if (this.loss !== null) told.push(`loss ${this.loss.toFixed(4)}`);
+    if (this.mean() !== null) told.push(`mean ${this.mean().toFixed(2)}`);
+    if (this.held_out.length) told.push(`held-out ${this.held_out.at(-1)[1].toFixed(2)}`);
+    if (this.pace && this.state === "running") {
+      told.push(`${in_words((steps - this.step) * this.pace / 1000)} left`);
+    }
+    return told.join(" | ");
+  }
+}
+
+// What a run has that another has not: its settings, its text, what it lacks.
+function traits({ job, config }) {
+  const own = { ...(config ?? job.settings), text: job.text,
+                without: job.without ? `no ${job.without}` : "all parts" };
+  delete own.temperature;
+  delete own.samples;
+  return own;
+}
+
+function name_of(trial) {
+  const own = traits(trial), others = trials.map(traits);
+  const differs = Object.keys(own).filter((key) =>
+    others.some((other) => String(other[key]) !== String(own[key])));
+  return differs.map((key) => (["text", "without"].includes(key) ? own[key]
+    : `${key}=${own[key]}`)).join(", ") || (trials.length > 1 ? `run ${trial.slot + 1}` : own.text);
+}
+
+// %% The picture
+
+// Single losses can be far off: what is above the frame is cut.
+function bounds(even) {
+  const all = trials.flatMap(({ curve }) => curve.means);
+  const high = Math.ceil(2 * Math.max(even + 0.7, ...all)) / 2;
+  return [Math.max(0, Math.floor(2 * Math.min(even - 1.5, ...all.map((x) => x - 0.5))) / 2), high];
+}
+
+// Labels of lines that are close stand one below the other.
+function label_lines(lines, y) {
+  let above = -Infinity;
+  return lines.map((loss) => {
+    above = Math.max(y(loss) + 4, above + 14);
+    return [loss, above];
+  });
+}
+
+function draw_curves(width) {
+  const height = 260, left = 30, top = 8, bottom = height - 24, right = width - 36;
+  const shown = trials.filter(({ config }) => config), lines = chosen?.lines ?? [];
+  const last = Math.max(1, ...shown.map(({ config }) => config.steps));
+  const [low, high] = bounds(lines[0] ?? 3.3);
+  const unit = high - low > 12 ? Math.ceil((high - low) / 6) : high - low > 4 ? 1 : 0.5;
+  const x = (step) => left + step / last * (right - left);
+  const y = (loss) => top + (high - Math.min(loss, high)) / (high - low) * (bottom - top);
+  const across = (kind, at) => svg("line", { class: kind, x1: left, x2: right,
+                                             y1: y(at), y2: y(at) });
+  const label = (kind, at_x, at_y, anchor, words) => svg("text", { class: kind,
+    x: at_x, y: at_y, "text-anchor": anchor }, words);
+  const ticks = [];
+  for (let tick = Math.ceil(low / unit) * unit; tick <= high; tick += unit) ticks.push(tick);
+  const polyline = ({ slot, curve, config }, which) => svg("polyline", {
+    class: `train-${which} train-run-${slot}`, points: curve[which].map((loss, i) => {
+      const step = Math.min(curve.from + (i + 1) * curve.size, config.steps);
+      return `${x(step).toFixed(1)},${y(loss).toFixed(1)}`;
+    }).join(" ") });
+  return svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height,
+                      "aria-hidden": "true" },
+    ...ticks.map((tick) => across("train-grid", tick)),
+    ...ticks.map((tick) => label("train-tick", left - 6, y(tick) + 4, "end",
+                                 unit < 1 ? tick.toFixed(1) : String(tick))),
+    ...[0, last / 2, last].map((step, i) => label("train-tick", x(step), height - 8,
+      ["start", "middle", "end"][i], String(Math.round(step)))),
+    ...shown.filter((trial) => trial === chosen).map((trial) => polyline(trial, "points")),
+    ...lines.map((loss) => across("train-baseline", loss)),
+    ...shown.map((trial) => polyline(trial, "means")),
+    ...shown.flatMap(({ held_out, slot }) => held_out.map(([step, loss]) => svg("circle",
+      { class: `train-held-out train-run-${slot}`, cx: x(step), cy: y(loss), r: 4 }))),
+    ...label_lines(lines, y).map(([loss, at]) => label("train-label", right + 6, at,
+      "start", loss.toFixed(2))));
+}
+
+// %% The next letter
+
+const prompt = html("input", { id: "train-prompt", type: "text", spellcheck: "false",
+  autocomplete: "off", autocapitalize: "off" });
+const prompt_error = complaint("train-prompt-error", prompt);
+const letters = html("div", { class: "train-letters" });
+const strip = html("div", { class: "train-strip", "aria-hidden": "true" });
+const likely = html("ol", { class: "live-list" });
+const draw_line = html("p", { class: "train-draw", "aria-live": "polite" });
+const next = button("Next letter", () => draw());
+const draws = new m.Random(42); // the reader's, not a run's
+let seen = null; // [[token, probability]], the likeliest first
+let is_end = false, asked = 0;
+
+// Ask the chosen run, but not more often than it can answer.
+function ask() {
+  clearTimeout(asked);
+  asked = setTimeout(() => chosen?.config && chosen.send("likely", { text: prompt.value }), 50);
+}
+
+const shown_char = (char) => (char === null ? "end" : m.printable(char).replace(/^ $/, "space"));
+
+function show_likely({ chars, probs }) {
+  prompt_error.say();
+  const order = [...probs.keys()].sort((a, b) => probs[b] - probs[a]);
+  seen = order.map((i) => [chars[i] ?? null, probs[i]]);
+  const listed = seen.slice(0, LIKELY), others = seen.slice(LIKELY);
+  const rows = listed.map(([char, p]) => [shown_char(char), p]);
+  if (others.length) {
+    rows.push([`${others.length} more`, others.reduce((sum, [, p]) => sum + p, 0)]);
+  }
+  const most = Math.max(...rows.map(([, p]) => p));
+  likely.replaceChildren(...rows.map(([name, p]) => html("li", {}, html("b", {}, name),
+    globalThis.elements.bar(p, most, 3))));
+  strip.replaceChildren(...seen.map(([char, p]) => {
+    const part = html("span", {}, p > 0.04 ? shown_char(char) : "");
+    part.style.flexGrow = p;
+    return part;
+  }));
+  next.turn(!is_end);
+}
+
+// A number from 0 to 1 falls into the share of one letter: that is drawn.
+function draw() {
+  if (!seen) return;
+  const drawn = draws.random();
+  let from = 0, i = 0;
+  while (i < seen.length - 1 && from + seen[i][1] <= drawn) from += seen[i++][1];
+  const [char, p] = seen[i];
+  draw_line.textContent = `${drawn.toFixed(3)} was drawn: it falls into the share of `
+    + `“${shown_char(char)}”, from ${from.toFixed(3)} to ${(from + p).toFixed(3)}.`;
+  const mark = html("i", { class: "train-mark" });
+  mark.style.left = `${100 * drawn}%`;
+  if (char === null) {
+    is_end = true;
+    next.turn(false);
+    strip.append(mark);
+    show_letters();
+  } else {
+    set_prompt(prompt.value + char);
+  }
+}
+
+function set_prompt(value) {
+  prompt.value = value;
+  is_end = false;
+  show_letters();
+  ask();
+}
+
+// Each letter leads back to where it was the last.
+function show_letters() {
+  const all = [...prompt.value];
+  const back = (i) => {
+    const key = button(i < 0 ? "·" : shown_char(all[i]), () => {
+      draw_line.textContent = "";
+      set_prompt(all.slice(0, i + 1).join(""));
+    });
+    key.setAttribute("aria-label", i < 0 ? "back to the beginning"
+      : `back to ${all.slice(0, i + 1).join("")}`);
+    return key;
+  };
+  letters.replaceChildren(back(-1), ...all.map((_, i) => back(i)),
+    ...(is_end ? [html("b", {}, "end")] : []));
+}
+
+// %% The panel
+
+const failed = complaint("train-failed");
+const status = html("p", { class: "live-status", "aria-live": "polite" });
+const picture = html("div", { class: "train-picture" });
+const caption = html("p", { class: "train-caption" });
+const legend = html("div", { class: "train-runs" });
+const title = html("p", { class: "train-title" });
+const samples = html("table", { class: "train-samples" });
+const trouble = html("div");
+const head = html("thead", {}, html("tr", {}, ...["step", "loss",
+  "samples; underlined: stands in the documents"].map((words) =>
+  html("th", { scope: "col" }, words))));
+const more = button("Ten more samples", () => chosen.send("more"));
+const download = button("Download the model", () => chosen.send("save"));
+const main = button("Train", () => press());
+main.classList.add("is-main");
+let telling = null;
+
+const running = () => trials.filter(({ state }) => state === "running");
+const paused = () => trials.filter(({ state }) => state === "paused");
+
+// Open what holds the first thing that is wrong, and go there.
+function show_wrong() {
+  const control = place.querySelector("[aria-invalid=true]");
+  if (!control) return;
+  for (let at = control; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+  control.focus();
+}
+
+// Start a run with the settings that stand there, changed a little.
+function start(changes = {}, without = parts.value) {
+  const settings = read_config(changes), docs = read_docs();
+  failed.say();
+  if (!settings || !docs) {
+    show_wrong();
+    return;
+  }
+  const job = { settings: { ...settings }, docs, text: ready.value,
+                without: without === "nothing" ? null : without };
+  const same = trials.find((trial) => !trial.job.model && trial.job.docs.join("\n")
+    === docs.join("\n") && JSON.stringify(traits({ job: trial.job }), as_text)
+    === JSON.stringify(traits({ job }), as_text));
+  if (same) remove(same); // the same once more
+  else if (trials.length === RUNS) {
+    failed.say(`There are ${RUNS} runs: take one away first.`);
+    return;
+  }
+  to_address();
+  add(new Trial(job));
+  status.textContent = "Training begins.";
+}
+
+const as_text = (key, value) => (typeof value === "bigint" ? String(value) : value);
+
+function add(trial) {
+  trials.push(trial);
+  choose(trial);
+}
+
+function remove(trial) {
+  trial.worker.terminate();
+  trials.splice(trials.indexOf(trial), 1);
+  if (trial === chosen) choose(trials.at(-1) ?? null);
+  tell();
+}
+
+function choose(trial) {
+  chosen = trial;
+  samples.replaceChildren(head, ...(trial ? [trial.body] : []));
+  trouble.replaceChildren(...(trial ? [trial.failed] : []));
+  if (!trial) {
+    likely.replaceChildren();
+    strip.replaceChildren();
+  }
+  ask();
+  tell();
+}
+
+function press() {
+  if (running().length) {
+    for (const trial of running()) trial.go(false);
+    status.textContent = chosen ? `Paused at step ${chosen.step} of ${chosen.config?.steps}.` : "";
+  } else if (paused().length) {
+    for (const trial of paused()) {
+      trial.failed.say();
+      if (!trial.documents) {
+        const docs = read_docs();
+        if (docs === null) return show_wrong();
+        trial.send("docs", { docs });
+      }
+      trial.go(true);
+    }
+    status.textContent = "Training goes on.";
+  } else {
+    start();
+  }
+  tell();
+}
+
+function open_model(name, bytes) {
+  failed.say();
+  if (trials.length === RUNS) {
+    failed.say(`There are ${RUNS} runs: take one away first.`);
+    return;
+  }
+  const trial = new Trial({ model: { name, text: new TextDecoder().decode(bytes) }, docs: [],
+                            settings: {}, text: name, without: null });
+  trial.state = "paused";
+  trial.on_ready = (told) => {
+    Trial.prototype.on_ready.call(trial, told);
+    for (const key of SETTINGS) inputs[key].value = trial.config[key];
+    const is_done = trial.step === trial.config.steps;
+    if (is_done) trial.state = "done";
+    status.textContent = `${name} is open, at step ${trial.step} of ${trial.config.steps}`
+      + `${is_done ? "" : ": with the documents it was trained on, it can go on"}.`;
+    delete trial.on_ready;
+  };
+  add(trial);
+}
+
+function run_line(trial) {
+  const pick = html("input", { type: "radio", name: "train-run" });
+  pick.checked = trial === chosen;
+  pick.addEventListener("change", () => choose(trial));
+  trial.told = html("span", { class: "train-line" }, trial.line());
+  const away = button("Take away", () => remove(trial));
+  away.setAttribute("aria-label", `Take ${name_of(trial)} away`);
+  return html("div", { class: `train-run-${trial.slot}` },
+    html("label", {}, pick, svg("svg", { width: 30, height: 10, "aria-hidden": "true" },
+      svg("polyline", { class: `train-means train-run-${trial.slot}`, points: "1,5 29,5" })),
+      html("b", {}, name_of(trial)), trial.told), away);
+}
+
+// The words of the panel follow the runs; where only numbers change, the lines
+// alone are written anew, so that no control loses the focus.
+function tell() {
+  clearTimeout(telling);
+  telling = null;
+  const shape = JSON.stringify(trials.map((trial) => [trial.slot, trial === chosen,
+                                                      name_of(trial)]));
+  if (legend.dataset.shape !== shape) {
+    legend.dataset.shape = shape;
+    legend.replaceChildren(...trials.map(run_line));
+  }
+  for (const trial of trials) trial.told.textContent = trial.line();
+  main.textContent = running().length ? "Pause" : paused().length ? "Go on" : "Train";
+  title.textContent = chosen?.title ?? "";
+  more.turn(Boolean(chosen?.config));
+  download.turn(Boolean(chosen?.config));
+  picture.replaceChildren(...(trials.length
+    ? [draw_curves(Math.max(240, Math.floor(picture.clientWidth)))] : []));
+  const size = chosen?.curve.size ?? 1;
+  caption.textContent = trials.length ? `Thin: the loss of each ${size > 1 ? `${size} steps`
+    : "step"}. Thick: the mean of the last ${size * SMOOTH}. Dots: the held-out loss. `
+    + "Dashed, from above: guessing evenly, letter counts, letter pair counts." : "";
+}
+
+function tell_soon() {
+  const quiet = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  telling ??= setTimeout(tell, quiet ? 1000 : 100);
+}
+
+// A button that opens a file and hands over its name and bytes.
+function opener(name, accept, take) {
+  const input = html("input", { type: "file", accept, hidden: "" });
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
+    if (file) take(file.name, new Uint8Array(await file.arrayBuffer()));
+    input.value = ""; // the same file can be opened once more
+  });
+  return [button(name, () => input.click()), input];
+}
+
+const number = (name) => Number(m.number_of(inputs[name].value));
+const CHOICES = {
+  "one head": () => start({ n_head: 1 }),
+  "no attention": () => start({}, "attention"),
+  "no MLP": () => start({}, "MLP"),
+  "no positions": () => start({}, "positions"),
+  "ten times the rate": () => start({ learning_rate: 10 * number("learning_rate") }),
+  "twice as wide": () => start({ n_embd: 2 * number("n_embd") }),
+  "another seed": () => start({ seed: number("seed") + trials.length }),
+};
+
+ready.addEventListener("change", () => take_ready(ready.value));
+text.addEventListener("input", () => take_own(text.value));
+prompt.addEventListener("input", () => {
+  draw_line.textContent = "";
+  set_prompt(prompt.value);
+});
+parts.addEventListener("change", foresee);
+new ResizeObserver(tell_soon).observe(picture);
+
+const panel = html("div", { class: "live-panel train-panel", role: "group",
+                            "aria-label": "Train it here" },
+  html("div", { class: "live-controls" },
+    html("label", { for: "train-ready" }, "Text"), ready),
+  text_note,
+  html("details", {}, html("summary", {}, "What it learns"),
+    html("label", { for: "train-text" }, "Documents, one a line"), text, text_error,
+    controls(...opener("Open a file", "text/plain,.txt,.csv,*/*", open_text))),
+  html("details", {}, html("summary", {}, "Settings"),
+    html("table", { class: "train-settings" }, html("tbody", {}, ...SETTINGS.map(setting_row),
+      html("tr", {}, html("th", { scope: "row" }, html("label", { for: "train-without" },
+        "left out")), html("td", {}, parts)))),
+    html("p", {}, "A change counts from the next start; temperature at once.")),
+  outlook, controls(main, ...opener("Open a model", ".json,application/json", open_model)),
+  failed, status,
+  html("div", { class: "train-bench" },
+    html("div", {}, picture, caption),
+    html("div", { class: "train-side" }, title, trouble, html("div",
+      { class: "train-rows scrolls" }, samples), controls(more, download))),
+  legend,
+  controls(html("span", {}, "One more run with"), ...Object.entries(CHOICES).map(
+    ([name, go]) => button(name, go))),
+  html("div", { class: "train-next" },
+    controls(html("label", { for: "train-prompt" }, "What comes after"), prompt, next),
+    letters, prompt_error, strip, draw_line, likely));
+
+place.append(panel);
+place.classList.add("is-live");
+take_ready(kept() === null ? "names" : "your own");
+from_address();
+show_letters();
+status.textContent = "Press Train.";
+tell();
+setTimeout(learn_pace, 300);
 })();
