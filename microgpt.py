@@ -40,7 +40,7 @@ class Tokenizer:
 
     def encode(self, text):
         """Token ids of text. Raises ValueError at an unknown character."""
-        for char in set(text).difference(self.chars):
+        for char in sorted(set(text).difference(self.chars)):
             raise ValueError(f"{char!r} is not in the vocabulary")
         return [self.chars.index(char) for char in text]
 
@@ -650,7 +650,7 @@ def learn(run, path):
             elif shown:
                 say(line)
             if not live and run.step == first + 2 and left > 60:
-                complain(f"this takes some {left / 60:.0f} minutes")
+                complain(f"about {left / 60:.0f} min left")
     except (KeyboardInterrupt, OSError, SystemExit) as error:
         kept = path is None or keep(run, path)
         with contextlib.suppress(OSError):

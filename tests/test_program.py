@@ -509,7 +509,7 @@ def test_the_time_left_where_there_is_no_terminal(call):
     """Once, early on, and only where it is long."""
     clock = "import itertools, time\ntime.perf_counter = "
     for seconds, steps, expected in [
-            (20, 100, "microgpt: this takes some 32 minutes\n"), (1, 50, "")]:
+            (20, 100, "microgpt: about 32 min left\n"), (1, 50, "")]:
         done = call(*TINY, f"--steps={steps}", "--samples=0", command=script(
             f"{clock}itertools.count(step={seconds}).__next__"))
         assert (done.returncode, done.stderr) == (0, expected)

@@ -45,7 +45,7 @@ def end_of(process):
     """Its status, the rest of its output, and its complaints but for time."""
     stdout, stderr = process.communicate(timeout=20)
     return process.returncode, stdout, re.sub(
-        r"microgpt: this takes some \d+ minutes\n", "", stderr)
+        r"microgpt: about \d+ min left\n", "", stderr)
 
 
 STOPPED = r"stopped after step (\d+) of 1000000000\n"
