@@ -34,7 +34,7 @@ BLOCK = re.compile(r"^( *)```.*?\n(?P<code>.*?)^\1``` *$|" + (SNIPPET := (
     r'|:(?P<section>[\w-]+))?" *$')), re.M | re.S)
 COMMENT = re.compile(r"<!--(.*?)-->", re.S)
 NO_PROSE = [r"\A---\n.*?\n---\n", r"<(style|svg|math|script)\b.*?</\1>",
-            r"<[^>]+>", r"\]\([^)]*\)", r"\{[^}\n]*\}"]
+            r"</?[a-z][^<>]*>", r"\]\([^)]*\)", r"\{[^}\n]*\}"]
 NUMBER = re.compile(
     r"(?<![\w.,/^])(?<!\w[+-])(?<!Python )"
     r"(?P<text>(?:\d{1,3}(?:,\d{3})+|\d+)(?P<rest>\.\d+)?)"
