@@ -34,7 +34,7 @@ BLOCK = re.compile(r"^( *)```.*?\n(?P<code>.*?)^\1``` *$|" + (SNIPPET := (
     r'|:(?P<section>[\w-]+))?" *$')), re.M | re.S)
 COMMENT = re.compile(r"<!--(.*?)-->", re.S)
 NO_PROSE = [r"\A---\n.*?\n---\n", r"<(style|svg|math|script)\b.*?</\1>",
-            r"<[^>]+>", r"\]\([^)]*\)", r"\{[^}\n]*\}"]
+            r"</?[a-z][^<>]*>", r"\]\([^)]*\)", r"\{[^}\n]*\}"]
 NUMBER = re.compile(
     r"(?<![\w.,/^])(?<!\w[+-])(?<!Python )"
     r"(?P<text>(?:\d{1,3}(?:,\d{3})+|\d+)(?P<rest>\.\d+)?)"
@@ -66,8 +66,8 @@ def everywhere():
     """What the whole book knows: the size of the default model, and a few of
     the settings of its training."""
     run = json.loads((DATA / "run.json").read_text(encoding="utf-8"))
-    names = "parameters", "vocabulary", "names", "training_names"
-    known = [run["measures"][name][0] for name in names]
+    names = "weights", "tokens in the vocabulary", "names", "names trained on"
+    known = [run["measures"][name] for name in names]
     names = "n_embd", "steps", "learning_rate", "beta1", "beta2"
     known += [getattr(microgpt.Config(), name) for name in names]
     return numbers_in(" ".join(map(str, known)))

@@ -284,7 +284,7 @@ def test_nothing_is_fetched_from_elsewhere(site, pages):
 def words(page):
     """How many words a page has without code, comments and tags."""
     text = prose.BLOCK.sub("", (DOCS / f"{page}.md").read_text("utf-8"))
-    for nothing in (prose.COMMENT, r"\A---\n.*?\n---\n", r"<[^>]+>",
+    for nothing in (prose.COMMENT, r"\A---\n.*?\n---\n", r"</?[a-z][^<>]*>",
                     r"\]\([^)]*\)"):
         text = re.sub(nothing, " ", text, flags=0 if isinstance(
             nothing, re.Pattern) else re.S)

@@ -82,7 +82,7 @@ def overview(found):
     rows = [30, 106, 182, 258, 334, 410]
     chars = found["vocabulary"]
     ids = [len(chars), *map(chars.index, "emma"), len(chars)]
-    weights = found["measures"]["parameters"][0]
+    weights = found["measures"]["weights"]
     boxes = [
         (left, 0, "a name", "emma", "one-page"),
         (left, 1, "tokens", " ".join(map(str, ids)), "tokenizer"),
@@ -216,8 +216,9 @@ def loss(found):
     means = running_mean(losses)
     held_out = [(shot["step"], shot["held_out"]) for shot
                 in found["snapshots"] if shot["step"] != 1]
-    levels = {name: measured[name][0] for name in ("uniform", "unigram",
-                                                   "bigram")}
+    levels = {"uniform": math.log(len(found["vocabulary"]) + 1),
+              "unigram": measured["held-out loss of letter counts"],
+              "bigram": measured["held-out loss of letter pair counts"]}
     n, top = len(losses), 4
     x, y = scale(0, n, 36, 280), scale(1, top, 276, 36)
     parts = axes(x, y, range(0, n + 1, 250), range(1, top + 1),

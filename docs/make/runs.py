@@ -199,29 +199,21 @@ def letters(run):
 # %% Graphs
 
 
-def graph_order(root):
-    """Every node of root's graph, children before parents."""
-    order, visited, stack = [], set(), [root]
-    while stack:
-        v = stack.pop()
-        if visited.issuperset(v._children):
-            if v not in visited:
-                order.append(v)
-            visited.add(v)
-        else:
-            stack += [v, *v._children]
-    return order
-
-
 def graph_sizes(loss):
-    """{what: how many} of nodes, those among them that are no leaves, edges,
-    and nodes on the longest way from loss to a leaf."""
-    depth = {}
-    for v in graph_order(loss):
-        depth[v] = 1 + max([depth[child] for child in v._children], default=0)
-    return {"nodes": len(depth), "inner": sum([v._children != () for v in depth]),
-            "edges": sum([len(v._children) for v in depth]),
-            "depth": depth[loss]}
+    """{what: how many}; the depth is in nodes, from loss down to a leaf."""
+    depth, stack = {}, [loss]
+    while stack:
+        missing = [v for v in stack[-1]._children if v not in depth]
+        stack += missing
+        if not missing:
+            v = stack.pop()
+            depth[v] = 1 + max([depth[child] for child in v._children],
+                               default=0)
+    return {"nodes of the graph": len(depth),
+            "the same without its leaves": sum([v._children != ()
+                                                for v in depth]),
+            "edges of the graph": sum([len(v._children) for v in depth]),
+            "depth of the graph": depth[loss]}
 
 
 def total_one_by_one(values):
@@ -239,32 +231,26 @@ def linear_one_by_one(x, w):
 
 
 def graph_measures(run, name):
-    """{key: [number, what it is]} of the graph of name's loss."""
-    made = []
+    """{what it is: number} of the graph of name's loss."""
+    made, init = [], Value.__init__
 
     def spy(self, data, children=(), local_grads=()):
         made.append(children != ())
         init(self, data, children, local_grads)
 
-    init = Value.__init__
+    def sizes(form=""):
+        loss = document_loss(CONFIG, run.params, run.tokenizer, name)
+        return {what.replace("graph", f"graph of {name}") + form: size
+                for what, size in graph_sizes(loss).items()}
+
     with mock.patch.object(Value, "__init__", spy):
-        here = document_loss(CONFIG, run.params, run.tokenizer, name)
+        here = sizes()
     with mock.patch.multiple(microgpt, linear=linear_one_by_one,
                              total=total_one_by_one):
-        plain = document_loss(CONFIG, run.params, run.tokenizer, name)
-    labels = {"nodes": "nodes of the graph of {}",
-              "inner": "the same without its leaves",
-              "edges": "edges of the graph of {}",
-              "depth": "depth of the graph of {}"}
-    found = {f"{kind}_{what}_{name}": [size, labels[what].format(name) + form]
-             for kind, form, loss in (("graph", "", here), (
-                 "textbook", ", each product and sum a node", plain))
-             for what, size in graph_sizes(loss).items()}
-    found[f"made_{name}"] = [
-        sum(made), f"Values that a step with {name} makes of others"]
-    found[f"constants_{name}"] = [
-        len(made) - sum(made), "constants that it makes besides"]
-    return found
+        plain = sizes(", each product and sum a node")
+    return {**here, **plain,
+            f"Values that a step with {name} makes of others": sum(made),
+            "constants that it makes besides": made.count(False)}
 
 # %% What is written
 
@@ -307,7 +293,7 @@ def live(before, run, means, snapshots):
 
 
 def measures(before, run, losses, snapshots):
-    """{key: [number, what it is]} of all that the prose tells."""
+    """{what it is: number} of all that the prose tells."""
     docs = run.docs + run.held_out
     longest = max(docs, key=len)
     invented = sample(run, INVENTED, random.Random(CONFIG.seed))
@@ -315,45 +301,39 @@ def measures(before, run, losses, snapshots):
     new = [name for name in invented if name not in known | kept]
     untrained, final = snapshots[0]["held_out"], snapshots[-1]["held_out"]
     size = run.tokenizer.vocab_size
+    depths = {what: n for what, n in graph_measures(before, longest).items()
+              if what.startswith("depth")}
     return {
-        "names": [len(docs), "names"],
-        "training_names": [len(run.docs), "names trained on"],
-        "held_out_names": [len(run.held_out), "names held out"],
-        "vocabulary": [size, "tokens in the vocabulary"],
-        "parameters": [len(run.weights), "weights"],
-        "longest_name": [longest, "longest name"],
-        "longest_length": [len(longest), "its letters"],
-        "mean_length": [mean([*map(len, docs)]),
-                        "letters in a name, on average"],
-        "uniform": [math.log(size), f"loss of guessing evenly, ln {size}"],
-        "unigram": [loss_of_counts(run, 0), "held-out loss of letter counts"],
-        "bigram": [loss_of_counts(run, 1),
-                   "held-out loss of letter pair counts"],
-        "held_out_before": [untrained, "held-out loss before training"],
-        "held_out_after": [final, "held-out loss after training"],
-        "first_loss": [losses[0], "training loss of step 1"],
-        "last_100_loss": [mean(losses[-100:]),
-                          "training loss, mean of the last 100 steps"],
-        "highest_loss": [max(losses), "highest training loss of a step"],
-        "choices_before": [math.exp(untrained),
-                           "as many even choices as the loss before"],
-        "choices_after": [math.exp(final),
-                          "as many even choices as the loss after"],
-        "samples": [len(invented), "samples drawn from the trained model"],
-        "samples_distinct": [len({*invented}), "different ones among them"],
-        "samples_in_training": [sum([name in known for name in invented]),
-                                "samples that are names trained on"],
-        "samples_in_held_out": [sum([name in kept for name in invented]),
-                                "samples that are held-out names"],
-        "samples_new": [len(new), "samples that are neither"],
-        "new_examples": [", ".join(list(dict.fromkeys(new))[:5]),
-                         "five of those"],
-        "neurons_on_before": [neurons_on(before), "share of the MLP's neurons "
-                              "above 0 before training"],
-        "neurons_on_after": [neurons_on(run), "the same after training"],
-        **graph_measures(before, "emma"),
-        **{key: told for key, told in graph_measures(before, longest).items()
-           if "_depth_" in key}}
+        "names": len(docs),
+        "names trained on": len(run.docs),
+        "names held out": len(run.held_out),
+        "tokens in the vocabulary": size,
+        "weights": len(run.weights),
+        "longest name": longest,
+        "its letters": len(longest),
+        "letters in a name, on average": mean([*map(len, docs)]),
+        f"loss of guessing evenly, ln {size}": math.log(size),
+        "held-out loss of letter counts": loss_of_counts(run, 0),
+        "held-out loss of letter pair counts": loss_of_counts(run, 1),
+        "held-out loss before training": untrained,
+        "held-out loss after training": final,
+        "training loss of step 1": losses[0],
+        "training loss, mean of the last 100 steps": mean(losses[-100:]),
+        "highest training loss of a step": max(losses),
+        "as many even choices as the loss before": math.exp(untrained),
+        "as many even choices as the loss after": math.exp(final),
+        "samples drawn from the trained model": len(invented),
+        "different ones among them": len({*invented}),
+        "samples that are names trained on": sum([name in known
+                                                  for name in invented]),
+        "samples that are held-out names": sum([name in kept
+                                                for name in invented]),
+        "samples that are neither": len(new),
+        "five of those": ", ".join(list(dict.fromkeys(new))[:5]),
+        "share of the MLP's neurons above 0 before training":
+            neurons_on(before),
+        "the same after training": neurons_on(run),
+        **graph_measures(before, "emma"), **depths}
 
 
 def produce():
@@ -410,7 +390,7 @@ def tables(found):
     matrices = [(f"`{name}`", f"{n_out} × {n_in}",
                  ROLES[name.rpartition(".")[2]], n_out * n_in)
                 for name, (n_out, n_in) in found["shapes"].items()]
-    matrices.append(("all", "", "", found["measures"]["parameters"][0]))
+    matrices.append(("all", "", "", found["measures"]["weights"]))
     shots, steps = found["snapshots"], found["settings"]["steps"]
     shares = found["heads"]
     files = {
@@ -423,8 +403,8 @@ def tables(found):
             (str(shot["step"]), f"{shot['held_out']:.2f}",
              ", ".join(shot["samples"]))
             for shot in shots if shot["step"] in AGES]),
-        "measures.md": table(("what", "measured"), [
-            (label, value) for value, label in found["measures"].values()]),
+        "measures.md": table(("what", "measured"),
+                             [*found["measures"].items()]),
         "steps.txt": "".join([
             f"step {shot['step']:4d} / {steps:4d} | loss "
             f"{found['losses'][shot['step'] - 1]:.4f} | held-out "
