@@ -1,25 +1,18 @@
 """The book as a reader with a browser has it: from a file, and from a server."""
 import code
-import contextlib
-import functools
-import http.server
 import json
 import re
 import shutil
 import subprocess
 import sys
-import threading
 
 import pytest
 
-from test_book import CHAPTERS, PAGES, ROOT, quick
+import microgpt
+from browsing import (LISTEN, ROOT, address, browser, page,  # noqa: F401
+                      playwright, pytestmark, reading, server, taken)
+from test_book import CHAPTERS, PAGES, quick
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here")]
 LIVE = {"autograd": "backward", "attention": "attention", "training": "training",
         "sampling": "temperature"}
 
@@ -27,60 +20,6 @@ LIVE = {"autograd": "backward", "attention": "attention", "training": "training"
 def recorded(kind):
     text = (ROOT / f"docs/data/live-{kind}.json").read_text(encoding="utf-8")
     return json.loads(text)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=[
-            "--no-sandbox", "--disable-gpu", "--disable-background-networking"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def server(site):
-    """Address of a server of the site. It keeps its log to itself."""
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    handler = functools.partial(Handler, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{httpd.server_port}"
-        httpd.shutdown()
-
-
-@contextlib.contextmanager
-def reading(browser, address, **settings):
-    """A page. In the end nothing was complained of, or fetched elsewhere."""
-    context = browser.new_context(**settings)
-    page, told, asked = context.new_page(), [], []
-    page.set_default_timeout(5000)
-    page.set_default_navigation_timeout(20000)
-    page.on("console", lambda m: told.append(f"{m.type}: {m.text}"))
-    page.on("pageerror", lambda error: told.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    yield page
-    page.wait_for_timeout(20)  # for what is still to be told
-    context.close()
-    assert not [line for line in told if not line.startswith(("log", "info"))]
-    assert asked
-    assert not [url for url in asked
-                if not url.startswith((address + "/", "data:", "blob:"))]
-
-
-@pytest.fixture(params=["file", "http"])
-def address(request, site):
-    return (site.as_uri() if request.param == "file"
-            else request.getfixturevalue("server"))
-
-
-@pytest.fixture
-def page(browser, address):
-    with reading(browser, address) as page:
-        yield page
 
 
 @pytest.fixture
@@ -96,10 +35,10 @@ def live(from_file, request):
     """The live part of a test's page, from a file, and the focus before it."""
     name, = [name for name, kind in LIVE.items() if kind in request.node.name]
     from_file.goto(f"{from_file.address}/{name}.html")
-    from_file.locator(".live-head").evaluate(
-        "e => e.parentNode.scrollIntoView({block: 'center'})")
-    from_file.locator(".live-head").click()
-    return from_file.locator(".live-panel")
+    part = from_file.locator(".live > .live-panel")
+    part.evaluate("e => e.scrollIntoView({block: 'center'})")
+    part.locator(".live-head").click()
+    return part
 
 
 def status_text(live):
@@ -141,10 +80,6 @@ def texts(live, selector):
     return live.locator(selector).all_text_contents()
 
 
-def told(number):
-    """A number as the live parts tell it."""
-    return f"{number:g}".replace("-", "−")
-
 # %% The live parts
 
 
@@ -152,11 +87,10 @@ def told(number):
     *[("file", name) for name in LIVE], ("http", "sampling")], indirect=["address"])
 def test_a_live_part_takes_the_place_of_its_figure(page, address, name):
     page.goto(f"{address}/{name}.html")
-    assert page.locator(".live").count() == 1
-    assert page.locator(".live-panel").is_visible()
+    assert page.locator(".live > .live-panel").is_visible()
     assert page.locator(".live > figure").is_hidden()
     page.emulate_media(media="print")
-    assert page.locator(".live-panel").is_hidden()
+    assert page.locator(".live > .live-panel").is_hidden()
     assert page.locator(".live > figure > svg").is_visible()
 
 
@@ -169,64 +103,95 @@ def test_without_scripts_the_figures_are_there(browser, site):
             assert page.locator(".live-panel").count() == 0
 
 
-def expect_graph(live, graph, done):
-    """The numbers of every node, and the sentence, after so many steps."""
-    grads = [0.0] * len(graph["nodes"])
-    grads[-1] = 1.0
-    for step in graph["steps"][:done]:
-        assert grads[step["to"]] == step["before"]
-        grads[step["to"]] += step["product"]
-    assert texts(live, ".live-label") == [n["label"] for n in graph["nodes"]]
-    assert texts(live, ".live-data") == [
-        f"data {told(n['data'])}" for n in graph["nodes"]]
-    assert texts(live, ".live-grad") == [f"grad {told(g)}" for g in grads]
-    assert live.locator(".is-done").count() == max(0, done - 1)
-    assert live.locator(".is-now").count() == min(done, 1)
-    assert status(live).startswith(f"Step {done} of {len(graph['steps'])}: ")
-    if done:
-        names = [graph["nodes"][step[end]]["label"] for end in ("from", "to")]
-        assert status(live).endswith(
-            f"{names[0]} passes {told(step['local_grad'])} × "
-            f"{told(step['grad'])} = {told(step['product'])} to {names[1]}, "
-            f"whose grad is now {told(step['before'])} + "
-            f"{told(step['product'])} = {told(step['after'])}.")
+CHAIN = [  # of (a*b + a).relu()
+    "Step 1 of 9: × of 2 and 3 is 6.",
+    "Step 2 of 9: + of 6 and 2 is 8.",
+    "Step 3 of 9: relu of 8 is 8.",
+    "Step 4 of 9: relu starts with grad 1, all others with 0.",
+    "Step 5 of 9: relu passes 1 × 1 = 1 to +, whose grad is now 0 + 1 = 1.",
+    "Step 6 of 9: + passes 1 × 1 = 1 to ×, whose grad is now 0 + 1 = 1.",
+    "Step 7 of 9: + passes 1 × 1 = 1 to a, whose grad is now 0 + 1 = 1.",
+    "Step 8 of 9: × passes 3 × 1 = 3 to a, whose grad is now 1 + 3 = 4.",
+    "Step 9 of 9: × passes 2 × 1 = 2 to b, whose grad is now 0 + 2 = 2."]
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_backward(live, which):
-    graph = recorded("backward")[which]
-    last = len(graph["steps"])
-    title = live.locator(".live-graphs button").nth(which)
-    back, following, reset = [live.get_by_role("button", name=name, exact=True)
-                              for name in ("Back", "Next", "Reset")]
+def test_backward(live):
+    """By keyboard, by mouse and in words: every step, and its end."""
+    text = live.get_by_label("expression", exact=True)
+    back, following, end, reset = [live.get_by_role("button", name=name, exact=True)
+                                   for name in ("Back", "Next", "To the end", "Reset")]
+    text.fill("(a*b + a).relu()")
     expect_good_manners(live)
-    press(live, title, "Enter")
-    assert title.get_attribute("aria-pressed") == "true"
-    assert live.locator("[aria-pressed=true]").count() == 1
-    expect_graph(live, graph, 0)
-    for done in range(1, last + 1):
+    assert live.locator(".expression-result").text_content() == (
+        "Its value is 8; the slopes: a 4, b 2.")
+    assert live.locator(".expression-data").count() == 2  # nothing is computed yet
+    press(live, following, "Enter")
+    assert status(live) == CHAIN[0]
+    for line in CHAIN[1:]:
         live.page.keyboard.press("ArrowRight")
-        expect_graph(live, graph, done)
+        assert status(live) == line
     live.page.keyboard.press("ArrowRight")
     following.click(force=True)  # it is off, but not disabled
-    expect_graph(live, graph, last)
+    assert status(live) == CHAIN[-1]
     assert following.get_attribute("aria-disabled") == "true"
-    live.page.keyboard.press("ArrowLeft")
-    expect_graph(live, graph, last - 1)
+    grads = dict(zip(texts(live, ".expression-label"), texts(live, ".expression-grad")))
+    assert grads == {"a": "grad 4", "b": "grad 2", "×": "grad 1", "+": "grad 1",
+                     "relu": "grad 1"}
+    assert live.locator("svg").get_attribute("aria-label") == (
+        "Graph. a, 2, grad 4. b, 3, grad 2. ×, 6, grad 1, of a and b. "
+        "+, 8, grad 1, of × and a. relu, 8, grad 1, of +.")
+    back.focus()
+    live.page.keyboard.press("Space")
+    assert status(live) == CHAIN[-2]
     reset.click()
     back.click(force=True)
-    expect_graph(live, graph, 0)
-    press(live, following, "Enter")
-    live.page.keyboard.press("Space")
-    expect_graph(live, graph, 2)
-    press(live, reset, "Tab")
-    live.page.keyboard.press("Shift+Tab")
-    live.page.keyboard.press("Space")
-    expect_graph(live, graph, 0)
-    title.click()
-    expect_graph(live, graph, 0)
-    live.page.set_viewport_size({"width": 390, "height": 800})
-    expect_graph(live, graph, 0)
+    assert status(live) == "Step 0 of 9: only the letters and numbers are known."
+    end.click()
+    assert status(live) == CHAIN[-1]
+    assert live.locator(".is-done").count() + live.locator(
+        ".expression-edge.is-now").count() == live.locator(".expression-edge").count()
+    ready = live.locator(".live-controls").first.get_by_role("button")
+    ready.last.click()
+    assert text.input_value() == ready.last.text_content()
+    assert status(live).startswith("Step 0 of ")
+
+
+def test_backward_shows_any_number_name_and_size(live):
+    text = live.get_by_label("expression", exact=True)
+    result, error = live.locator(".expression-result"), live.locator(".live-error")
+    for written, letters, expected in [
+            ("a*a/c", dict(a="2", c="4"), "Its value is 1; the slopes: a 1, c −0.25."),
+            ("x**18", dict(x="2"), "Its value is 262144; the slopes: x 2359296."),
+            ("x*1e-7", dict(x="-2"), "Its value is −2e−7; the slopes: x 1e−7."),
+            ("x*1.5", dict(x="123457"), "Its value is 185186; the slopes: x 1.5.")]:
+        text.fill(written)
+        for name, number in letters.items():
+            live.get_by_label(f"{name} =").fill(number)
+        assert result.text_content() == expected
+    text.fill("")
+    assert error.text_content() == "type an expression, such as a*b + a"
+    text.fill("a +")
+    assert error.text_content() == ("the expression ends after “+”, where a number, "
+                                    "a letter or “(” is due")
+    assert text.get_attribute("aria-invalid") == "true"
+    assert live.locator("svg").count() == 0
+    text.fill("a.log()")
+    live.get_by_label("a =").fill("x")
+    assert error.text_content() == "the value of a must be a number"
+    live.get_by_label("a =").fill("-1")
+    assert error.text_content() == "(-1.0).log(): math domain error"
+    for width in (1280, 390):
+        live.page.set_viewport_size({"width": width, "height": 1000})
+        for written in ("a_very_long_name_of_a_letter * b",
+                        " + ".join("abcdefghijklmnopqrs")):
+            text.fill(written)
+            live.get_by_role("button", name="To the end").click()
+            boxes = live.locator(".expression-node").evaluate_all(
+                "all => all.map(e => [e, e.querySelector('rect')].map("
+                "e => e.getBoundingClientRect().width))")
+            assert all(node <= rect + 1 for node, rect in boxes)
+            assert min(rect for _, rect in boxes) > 90  # not shrunk
+            assert live.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def expect_attention(live, entry, when, at):
@@ -330,7 +295,7 @@ def test_training(live):
     assert sorted(range(last + 1), key=heights.__getitem__) == sorted(
         range(last + 1), key=lambda i: -data["snapshots"][i]["held_out"])
     chart = texts(live, ".live-curve text")
-    assert {"uniform", "unigram", "bigram"} <= {t.split()[0] for t in chart}
+    assert len(chart) > 3
     assert slide.get_attribute("aria-valuetext") == "1000"
     press(live, radios.nth(0), "ArrowRight")
     expect_training(live, data, last, data["prefixes"][1])
@@ -381,39 +346,12 @@ def test_temperature(live):
             expect_temperature(live, data, which, float(degree))
 
 
-def test_growth_plays_once_and_can_be_moved(browser, site):
-    """From untrained to the last step; still where motion is unwelcome."""
-    shots = recorded("training")["snapshots"]
-    for motion in ("no-preference", "reduce"):
-        with reading(browser, site.as_uri(), reduced_motion=motion) as page:
-            page.goto(f"{site.as_uri()}/index.html")
-            live = page.locator(".live-panel")
-            play = live.get_by_role("button")
-            if motion == "no-preference":
-                assert play.text_content() == "Stop"
-                assert status_text(live) == ""
-                playwright.expect(play).to_have_text("Play", timeout=8000)
-            assert texts(live, ".live-names li") == shots[-1]["samples"]
-            assert f"{shots[-1]['held_out']:.2f}" in status(live)
-            live.locator("input").fill("0")
-            assert texts(live, ".live-names li") == shots[0]["samples"]
-            assert status(live).startswith("Untrained, ")
-            play.click()
-            play.click()
-            at = int(live.locator("input").input_value())
-            assert texts(live, ".live-names li") == shots[at]["samples"]
-            assert at < len(shots) - 1 and status(live)
-
-
-def test_temperature_is_what_the_engine_computes(live):
+def test_temperature_is_what_the_engine_computes():
     for entry in recorded("temperature")["prefixes"]:
         for degree, probs in entry["probs"].items():
-            computed = live.page.evaluate(
-                "([logits, t]) => microgptSoftmax(logits, t)",
-                [entry["logits"], float(degree)])
-            assert computed == pytest.approx(probs, rel=1e-12, abs=1e-12)
-    assert live.page.evaluate("microgptSoftmax([1000, 999])[0]") == pytest.approx(
-        live.page.evaluate("microgptSoftmax([1, 0])[0]"))
+            logits = [microgpt.Value(x) / float(degree) for x in entry["logits"]]
+            assert [p.data for p in microgpt.softmax(logits)] == pytest.approx(
+                probs, rel=1e-12, abs=1e-12)
 
 
 def test_a_cut_off_training_figure_stays(browser, site, tmp_path):
@@ -467,26 +405,6 @@ def test_the_copied_cells_run_after_every_chapter(copier, capsys):
     assert [line for line in whole.splitlines() if line.strip()] == [
         line for line in source.splitlines() if line.strip()]
     assert "sample 20: " in capsys.readouterr().out
-
-
-# What the theme's copying asks the browser for, it tells us instead.
-LISTEN = """
-window.taken = [];
-document.execCommand = () => window.taken.push(document.activeElement.value);
-navigator.clipboard.writeText = async (text) => window.taken.push(text);
-"""
-
-
-def taken(page):
-    """[n] of [classes of a block, what it shows, what its button copies]."""
-    return page.evaluate("""() => [...document.querySelectorAll(
-        ".md-code__button[data-md-type=copy]")].map((button) => {
-            window.taken = [];
-            button.click();
-            return [button.closest(".highlight").className, document
-                .querySelector(button.dataset.clipboardTarget).textContent,
-                ...window.taken];
-        })""")
 
 
 def errors_shown(text):

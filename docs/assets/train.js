@@ -471,6 +471,7 @@ class Trial {
 
   go(on) {
     this.state = on ? "running" : "paused";
+    this.is_stopping = !on; // its step is known once it rests
     this.send("train", { on });
   }
 
@@ -517,7 +518,7 @@ class Trial {
     this.rows.get(this.step)?.remove();
     this.rows.set(this.step, row);
     this.body.prepend(row);
-    if (this === chosen && loss !== undefined) {
+    if (this === chosen && this.state === "running" && loss !== undefined) {
       status.textContent = `Step ${this.step} of ${this.config.steps}: the loss is `
         + `${loss.toFixed(2)}${this.mean_in_words()}.`;
     }
@@ -536,6 +537,10 @@ class Trial {
   }
 
   on_rest() {
+    if (this.is_stopping && this === chosen) {
+      status.textContent = `Paused at step ${this.step} of ${this.config.steps}.`;
+    }
+    this.is_stopping = false;
     if (this.state !== "running" || this.step < this.config.steps) return;
     this.state = "done";
     if (this.documents) {
@@ -840,7 +845,6 @@ function choose(trial) {
 function press() {
   if (running().length) {
     for (const trial of running()) trial.go(false);
-    status.textContent = chosen ? `Paused at step ${chosen.step} of ${chosen.config?.steps}.` : "";
   } else if (paused().length) {
     for (const trial of paused()) {
       trial.failed.say();
