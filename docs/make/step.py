@@ -19,6 +19,7 @@ import gc
 import html
 import itertools
 import json
+import math
 import random
 import sys
 from collections import Counter, defaultdict
@@ -32,7 +33,7 @@ from microgpt import (Config, Run, Tokenizer, Value, document_loss, generate,
 STEPS = 300  # after which the names' model is shown
 PALINDROMES_SEED = 1
 PALINDROME = "hcabbach"
-SAMPLE_SEED = 1
+SAMPLE_SEED = 5
 WEIGHTS = DATA / "step-weights.json"
 
 # How many turns of a loop are shown: (function, how the loop begins, turns).
@@ -90,44 +91,44 @@ PLACES = [
 PARTS = {
     "start": ("Start", "", "training", "One training step learns from one "
               "name, here “ada”. The weights are those after 300 steps."),
-    "begin": ("Start", "tokens", "sampling", "A new name begins with the one "
+    "begin": ("Start", "Tokens", "sampling", "A new name begins with the one "
               "token bos, and empty lists of keys and values."),
-    "tokens": ("Tokens", "tokens", "tokenizer", "Each letter becomes a number. "
+    "tokens": ("Tokens", "Tokens", "tokenizer", "Each letter becomes a number. "
                "The token bos, drawn as a dot, marks where the text begins and "
                "ends."),
-    "embed": ("Embeddings", "embed", "model", "Each token takes its row of "
+    "embed": ("Embeddings", "Embeddings", "model", "Each token takes its row of "
               "wte, and each position its row of wpe. Their sum is all the "
               "model sees of the text."),
-    "norm": ("Norm", "norm", "attention", "Each row is divided by its root "
+    "norm": ("Norm", "Norm", "attention", "Each row is divided by its root "
              "mean square, so that no token speaks louder than another."),
-    "qkv": ("Query, key, value", "qkv", "attention", "Three matrices ask "
+    "qkv": ("Query, key, value", "Query, key, value", "attention", "Three matrices ask "
             "three things of each token: what it looks for, what it can be "
             "found by, what it hands over."),
-    "attention": ("Attention", "attention", "attention", "Each head compares "
+    "attention": ("Attention", "Attention", "attention", "Each head compares "
                   "a token's query with all keys so far. Softmax makes shares "
                   "of the scores, and the values are mixed by these shares."),
-    "residual": ("Add", "residual", "attention", "The heads' outputs pass "
+    "residual": ("Add", "Add", "attention", "The heads' outputs pass "
                  "through attn_wo and are added to x: attention changes x, it "
                  "does not replace it."),
-    "mlp": ("MLP", "mlp", "attention", "Each token for itself: 64 neurons "
+    "mlp": ("MLP", "MLP", "attention", "Each token for itself: 64 neurons "
             "look at it, those below zero are off, and the others write their "
             "answer onto x."),
-    "logits": ("Logits", "logits", "model", "Each row of lm_head is compared "
+    "logits": ("Logits", "Logits", "model", "Each row of lm_head is compared "
                "with x: one score for each token that could come next."),
-    "loss": ("Loss", "loss", "training", "The loss of a guess is −log of the "
+    "loss": ("Loss", "Loss", "training", "The loss of a guess is −log of the "
              "probability that it gave to what really came next. Their mean is "
              "the loss of the name."),
-    "zero": ("Zero", "loss", "training", "Slopes add up over several walks, so "
+    "zero": ("Zero", "Loss", "training", "Slopes add up over several walks, so "
              "those of the last step are set back to 0 first."),
-    "order": ("Order", "backward", "autograd", "Every number that the loss was "
+    "order": ("Order", "Backward", "autograd", "Every number that the loss was "
               "computed from is put in a row, children before parents."),
-    "backward": ("Backward", "backward", "autograd", "From the loss back, each "
+    "backward": ("Backward", "Backward", "autograd", "From the loss back, each "
                  "number hands its slope on: times the local slope, added to "
                  "the child's grad."),
-    "adam": ("Adam", "adam", "training", "Each weight moves a little against "
+    "adam": ("Adam", "Adam", "training", "Each weight moves a little against "
              "its slope. Adam divides the mean slope by its usual size, so "
              "that all weights move at a like pace."),
-    "sample": ("Sample", "sample", "sampling", "Logits over the temperature "
+    "sample": ("Sample", "Sample", "sampling", "Logits over the temperature "
                "become probabilities, and a draw among them is the next "
                "token.")}
 
@@ -263,7 +264,7 @@ class Recorder:
                 self.number[id(w)] = len(self.made)
                 self.made.append(w)
         self.before = [w.data for w in self.made]
-        self.calls = Counter()
+        self.calls, self.shares = Counter(), []
 
     # Values as nodes
 
@@ -396,8 +397,10 @@ class Recorder:
         if line in FILE.heads(following) and turns > limit:
             return  # another turn, and a folded one
         more = turns - 1 - limit
+        self.beside(frame, FILE.text(line))
         self.emit(frame, False, self.changes(frame, locals_),
-                  f"The same for the other {more:,}." if more > 0 else "",
+                  "" if more <= 0 else "The same for the last one." if more == 1
+                  else f"The same for the other {more:,}.",
                   turns > 1 and line not in FILE.heads(following))
 
     def step(self, frame, line, locals_):
@@ -451,11 +454,13 @@ class Recorder:
         while back and back.f_code.co_name[0] == "<":
             back = back.f_back
         parent = self.live.get(id(back))
+        shares = name == "softmax" and back.f_code.co_name == "attention"
+        if shares and (parent is None or not self.enters(name, parent)):
+            return self.keep_shares(parent, frame)
         if parent is None and self.frames:
             return None
-        keep_shares = name == "softmax" and parent.name == "attention"
-        if not self.enters(name, parent):
-            return self.only_return(parent) if keep_shares else None
+        if not shares and not self.enters(name, parent):
+            return None
         if parent and not parent.begun:
             parent.begun = True
             self.emit(parent, True, self.changes(parent, back.f_locals))
@@ -469,22 +474,37 @@ class Recorder:
                 self.step(shown, frame.f_lineno, frame.f_locals)
             elif event == "return":
                 shown.extra["return"] = arg
+                if name == "cross_entropy":
+                    shown.extra["exp(-return)"] = math.exp(-arg.data)
                 self.close(shown, frame.f_locals)
                 del self.live[id(frame)]
-                if keep_shares:
-                    self.keep_shares(parent, arg)
+                if shares:
+                    self.keep_shares(parent, frame)(frame, event, arg)
             return local
         return local
 
-    def keep_shares(self, frame, shares):
-        frame.extra["softmax(scores)"] = shares
-
-    def only_return(self, parent):
+    def keep_shares(self, attention, softmax):
+        """A tracer that keeps what attention's softmax returns, which is no
+        variable: for the frame of attention, if it is shown, and for gpt's."""
         def local(frame, event, arg):
             if event == "return":
-                self.keep_shares(parent, arg)
+                self.shares.append(arg)
+                if attention:
+                    attention.extra["softmax(scores)"] = arg
             return local
         return local
+
+    def beside(self, frame, text):
+        """What is seen after a line and is none of its variables."""
+        if frame.name == "gpt" and text.startswith("mixed ="):
+            heads = self.run.config.n_head
+            for i in range(heads):
+                name = f"shares, head {i + 1}" if heads > 1 else "shares"
+                frame.extra[name] = self.shares[i::heads]
+            self.shares = []
+        if frame.name == "train_step" and text.startswith("loss.backward"):
+            for name, matrix in self.run.params.items():
+                frame.extra[name.split(".")[-1]] = matrix
 
     def record(self, function, *args):
         gc.enable()  # else train_step would leave a line out
@@ -523,7 +543,7 @@ class Recorder:
             "data": [brief(x) for x in self.before]
             + [brief(v.data) for v in self.made[len(self.before):]],
             "ops": self.ops, "origin": self.origin, "pool": self.pool,
-            "events": self.events}
+            "events": self.events, "told": PARTS, "inside": INSIDE}
 
 # %% The three recordings
 
@@ -553,7 +573,8 @@ def trained():
 
 
 def loaded(name, config, docs):
-    """A Run with stored weights."""
+    """A Run with stored weights. Those of palindromes have no use for Adam's
+    means, which are not stored."""
     stored = json.loads(WEIGHTS.read_text(encoding="utf-8"))[name]
     run = Run(config, docs, Tokenizer([stored["chars"]]))
     for w, data in zip(run.weights, stored["weights"]):
@@ -563,24 +584,24 @@ def loaded(name, config, docs):
     return run
 
 
-def stages(recorder, token_by_token=False):
-    """[event, name] of the places to jump to."""
-    out, seen = [], set()
-    letters = [*recorder.run.tokenizer.chars, "·"]
-    if token_by_token:
-        line, made = FILE.find("generate", "logits = gpt"), []
-        for i, event in enumerate(recorder.events):
-            if event[0] == line and event[2]:
-                made.append(i)
-        fed = [recorder.tokens[i] for i in range(len(made))]
-        return [[0, "Start"]] + [[i, letters[token]]
-                                 for i, token in zip(made, fed)]
+def stages(recorder):
+    """[event, name] of the places to jump to: the parts, and the tokens that
+    attention is seen at; of a name that is sampled, the tokens alone."""
+    starts, out = {}, {}
+    for i, (line, frame, *_) in enumerate(recorder.events):
+        starts.setdefault(frame, i)
+    visits = [(starts[frame.number], frame) for frame in recorder.frames]
+    if recorder.frames[0].name == "generate":
+        inside = [i for i, frame in visits if frame.name == "gpt"]
+        return [[0, "Start"]] + [[i - 1, letter] for i, letter in zip(
+            inside, recorder.tokens)]
     for i, part in recorder.runs():
-        title = PARTS[part][0]
-        if title not in seen:
-            seen.add(title)
-            out.append([i, title])
-    return out
+        out.setdefault(PARTS[part][0], i)
+    for i, frame in visits:
+        if frame.name == "attention":
+            out.setdefault(frame.label, i)
+    out.pop("token 1")
+    return sorted([[i, name] for name, i in out.items()])
 
 
 def ada():
@@ -589,9 +610,11 @@ def ada():
     recorder.record(train_step, run)
     at = recorder.first("train_step", "rate = config")
     n = len(run.weights)
+    recorder.tokens = "·ada"
     return recorder, {
         **recorder.told("One training step on “ada”"),
         "stages": stages(recorder),
+        "tokens": recorder.tokens,
         "grad": [brief(v.grad, 3) for v in recorder.made],
         "after": [brief(w.data, 3) for w in recorder.made[:n]],
         "backward": at - 1,
@@ -603,8 +626,9 @@ def palindrome():
     recorder = Recorder(run, opened=(1, 5, 6, 7, 8))
     recorder.record(document_loss, run.config, run.params, run.tokenizer,
                     PALINDROME)
+    recorder.tokens = "·" + PALINDROME
     return recorder, {**recorder.told(f"The palindrome “{PALINDROME}”"),
-                      "stages": stages(recorder)}
+                      "stages": stages(recorder), "tokens": recorder.tokens}
 
 
 def sampled():
@@ -612,9 +636,9 @@ def sampled():
     recorder = Recorder(run)
     name = recorder.record(generate, run.config, run.params, run.tokenizer,
                            random.Random(SAMPLE_SEED))
-    recorder.tokens = [run.tokenizer.bos, *run.tokenizer.encode(name)]
+    recorder.tokens = "·" + name
     return recorder, {**recorder.told(f"A name sampled: “{name}”"),
-                      "stages": stages(recorder, True)}
+                      "stages": stages(recorder), "tokens": recorder.tokens}
 
 
 RECORDINGS = {"ada": ada, "palindrome": palindrome, "name": sampled}
@@ -625,11 +649,125 @@ def made_script(name, recording):
     return f"(globalThis.recordings ??= {{}}).{name} = {text};\n"
 
 
+# %% Stills, for where there is no script, and for paper
+
+# (recording, function, how the line begins, variables that are shown, which of
+# the line's events)
+STILLS = [
+    ("ada", "document_loss", "tokens =", ["tokens"], 0),
+    ("ada", "gpt", "tokens =", ["tokens"], 0),
+    ("ada", "gpt", "x = [rmsnorm", ["x"], 0),
+    ("ada", "gpt", "q = linear", ["q"], 0),
+    ("ada", "attention", "[mean] =", ["softmax(scores)", "mean"], -1),
+    ("ada", "gpt", "mixed =", ["mixed"], 0),
+    ("ada", "gpt", "x = add(x, mlp", ["x"], 0),
+    ("ada", "gpt", "return linear", ["return"], 0),
+    ("ada", "cross_entropy", "return", ["return", "exp(-return)"], -1),
+    ("ada", "backward", "child.grad", ["child.grad"], 3),
+    ("ada", "train_step", "loss.backward", ["attn_wv"], 0),
+    ("ada", "train_step", "w.data", ["mean", "w.data"], 0),
+    ("palindrome", "gpt", "mixed =", ["shares"], 0),
+    ("name", "generate", "new = rng", ["probs", "new"], 0)]
+
+
+def node_numbers(spec_):
+    """What spec tells in short."""
+    out = []
+    for part in spec_.split(","):
+        first, _, rest = part.partition("+")
+        n, _, stride = (rest or "1").partition("x")
+        out += range(int(first), int(first) + int(n) * int(stride or 1),
+                     int(stride or 1))
+    return out
+
+
+def picture(rows, above):
+    """Rows of numbers as cells: full colour for the largest, ink below 0."""
+    top = max([abs(x) for row in rows for x in row]) or 1
+    cells = defaultdict(str)
+    for i, row in enumerate(rows):
+        for j, x in enumerate(row):
+            strength = math.ceil(5 * (abs(x) / top) ** 0.7)
+            cells[x < 0, strength] += f"M{j} {i}h.9v.9h-.9z"
+    paths = "".join([
+        f'<path class="step-{"below" if below else above}" '
+        f'fill-opacity="{strength / 5:g}" d="{path}"/>'
+        for (below, strength), path in sorted(cells.items()) if strength])
+    return (f'<svg viewBox="0 0 {max(map(len, rows))} {len(rows)}" '
+            f'aria-hidden="true">{paths}</svg>')
+
+
+def value_told(recording, name, coded):
+    """A variable in words, and a picture of its numbers."""
+    what = f"<code>{html.escape(name.replace('return', 'returned'))}</code> "
+    if isinstance(coded, str) and coded[0] == "t":
+        return what + " ".join([recording["letters"][int(i)]
+                                for i in coded[1:].split(",")])
+    if not isinstance(coded, list) and not str(coded).startswith("v"):
+        return what + str(coded)
+    grads = name == "attn_wv"
+    known = recording["grad" if grads else "data"]
+    flat = isinstance(coded, str) or type(coded[0]) is not str
+    rows = [[known[i] for i in node_numbers(row[1:])] if isinstance(row, str)
+            else row for row in ([coded] if flat else coded)]
+    if len(rows[0]) == len(rows) == 1:
+        return f"{what}{rows[0][0]}"
+    shape = f"[{len(rows[0])}]" if flat else f"[{len(rows)}][{len(rows[-1])}]"
+    kind = ", its slopes: " if grads else " "
+    first = ", ".join(map(str, rows[0][:3]))
+    return (f"{what}{shape}{kind}{first} …"
+            + picture(rows, "slope" if grads else "above"))
+
+
+def stills(made):
+    out = []
+    for name, function, start, shown, which in STILLS:
+        recording, line = made[name], FILE.find(function, start)
+        events = [i for i, event in enumerate(recording["events"])
+                  if event[0] == line and not event[2]]
+        at = events[which]
+        frame, state = recording["events"][at][1], {}
+        for event in recording["events"][:at + 1]:
+            if event[1] == frame:
+                state.update(event[3])
+        part = [part for i, part in recording["parts"] if i <= at][-1]
+        title, _, page, text = PARTS[part]
+        values = "".join([
+            f"<p>{value_told(recording, v, recording['pool'][state[v]])}</p>"
+            for v in shown])
+        out.append(
+            f"<div><p><b>{recording['title']}: {title}</b>, line {line} of "
+            f"<code>{function}</code></p><pre><code>"
+            f"{html.escape(FILE.text(line))}</code></pre>{values}<p>{text} "
+            f'<a href="{page}.html">Its chapter</a></p></div>\n')
+    return "".join(out)
+
+# %% Files
+
+
+def ranges(numbers):
+    """[first, last] of all runs in a set of whole numbers."""
+    out = []
+    for n in sorted(numbers):
+        if out and out[-1][1] == n - 1:
+            out[-1][1] = n
+        else:
+            out.append([n, n])
+    return out
+
+
 def produce():
-    files = {}
+    """{path below docs: text} of all that follows from the stored weights."""
+    files, made = {}, {}
     for name, make in RECORDINGS.items():
-        recorder, recording = make()
-        files[f"data/step-{name}.js"] = made_script(name, recording)
+        recorder, made[name] = make()
+        files[f"data/step-{name}.js"] = made_script(name, made[name])
+    lines = {line for recording in made.values()
+             for line, *_ in recording["events"]}
+    files["data/step-lines.js"] = (
+        "globalThis.stepLines = "
+        f"{json.dumps(ranges(lines), separators=(',', ':'))};\n")
+    files["data/step-stills.md"] = stills(made)
     return files
 
 
