@@ -1,0 +1,20 @@
+/* Below each excerpt with a line that is recorded: a link that opens the first
+   of them in "Step through it". stepLines is made: see docs/make/step.py. */
+(() => {
+  "use strict";
+
+  const page = new URL("../step.html", document.currentScript.src).href;
+  const recorded = (line) => (globalThis.stepLines || [])
+    .some(([first, last]) => first <= line && line <= last);
+  for (const code of document.querySelectorAll(".highlighttable .code code")) {
+    const line = [...code.querySelectorAll(":scope > span[id]")]
+      .map((span) => Number(span.id.split("-").pop())).find(recorded);
+    if (line) {
+      const { html } = globalThis.elements;
+      const link = html("a", { href: `${page}#line-${line}` },
+        "step through this");
+      code.closest(".highlight").after(
+        html("p", { class: "step-link" }, link));
+    }
+  }
+})();
