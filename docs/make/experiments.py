@@ -7,15 +7,11 @@ Each row of PLAN is a training, once for each seed. A seed says how the text is
 split and what the first weights are, so variants are compared seed by seed. A
 result is written as soon as it is there: what is stopped can go on.
 """
-import copy
 import itertools
 import json
-import math
-import pathlib
 import random
 import sys
 import types
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from unittest import mock
@@ -67,7 +63,7 @@ TEXTS = {
     "palindromes": (palindromes, 0.05, 1000, lambda doc: doc[:4]),
     "sums": (sums, 0.15, 3000, lambda doc: doc[:4]),
     "sorting": (sorting, 0.05, 3000, lambda doc: doc[:5]),
-    "brackets": (brackets, 0.1, 1000, lambda doc: doc[:7])}
+    "brackets": (brackets, 0.1, 1000, None)}
 
 # %% The variants
 
@@ -100,7 +96,13 @@ CHANGES = {
     "no correction of the bias": {
         UNBIAS: "pass", "v_scale = 1 / (1 - beta2 ** run.step)": "v_scale = 1"},
     "gradient descent, not Adam": {UNBIAS: "pass",
-                                   UPDATE: "w.data -= rate * grad"}}
+                                   UPDATE: "w.data -= rate * grad"},
+    "four names a step": {
+        "doc = run.docs[run.step % len(run.docs)]":
+        "docs = (run.docs * 5)[4 * (run.step % len(run.docs)):][:4]",
+        "loss = document_loss(config, run.params, run.tokenizer, doc)":
+        "loss = total([document_loss(config, run.params, run.tokenizer, doc)"
+        " for doc in docs]) * 0.25"}}
 
 # label: settings that are not the default ones
 SETTINGS = {
@@ -155,7 +157,7 @@ def measured(module, run, text):
         drawn = [module.generate(run.config, run.params, run.tokenizer, rng)
                  for _ in range(100)]
         good = [d for d in drawn if len(d) == 14 and is_balanced(d)]
-        result["samples"] = len(good)
+        result["right"] = len(good)
         result["new"] = len([d for d in good if d not in run.docs])
     return result
 
@@ -191,6 +193,21 @@ def by_heart(run, draws=200):
         set(run.docs), set(run.held_out))]
 
 
+def forty_names(seed):
+    """Forty names learned by heart: the losses at each tenth, of training and
+    held out, and how many of 20 samples are among them."""
+    run = microgpt.Run(microgpt.Config(holdout=0.2, steps=600, seed=seed),
+                       microgpt.load_docs()[::20])
+    tenths = []
+    for _ in range(10):
+        losses = [microgpt.train_step(run) for _ in range(60)]
+        tenths.append((mean(losses), microgpt.held_out_loss(run)))
+    samples = [microgpt.generate(run.config, run.params, run.tokenizer,
+                                 run.rng) for _ in range(20)]
+    return {"loss": tenths[-1][1], "tenths": tenths,
+            "known": sum([text in run.docs for text in samples])}
+
+
 def one(text, label, seed, **more):
     """Train a variant on a text, and measure it."""
     make, holdout, steps, _ = TEXTS[text]
@@ -215,8 +232,7 @@ def one(text, label, seed, **more):
     run = module.Run(module.Config(**settings), docs)
     if label in FEWER:
         run.docs = run.docs[:FEWER[label]]
-    while run.step < steps if "steps" not in SETTINGS.get(label, {}) else (
-            run.step < run.config.steps):
+    while run.step < run.config.steps:
         module.train_step(run)
     result = measured(module, run, text)
     if label == "the whole file" and text in ("names", "palindromes"):
@@ -236,47 +252,71 @@ def counts(text, n, seed):
 
 # %% What is to be run
 
-PARTS = ["the whole file", *CHANGES, "one head, not four", "two layers"]
+PARTS = ["the whole file", "no positions", "no attention", "no MLP",
+         "neither attention nor MLP", "no relu", "no norms", "no first norm",
+         "no residuals", "no √head_dim", "one norm more, at the end",
+         "no decay of the learning rate", "no correction of the bias",
+         "gradient descent, not Adam", "one head, not four", "two layers"]
 COUNTS = [f"counts of {n} letters" for n in range(6)]
+MAIN = ["the whole file", "one head, not four", "no attention", "no positions"]
+LANGUAGES = ["sums", "sorting", "brackets"]
+SEARCHED = [label for label in ladder.LEARNED if "file" not in label]
+RATES = 0.003, 0.01, 0.03, 0.1
+DESCENT = "gradient descent, not Adam"
+DESCENT_RATES = {"names": 0.4, "palindromes": 0.4}
 
 
-def plan():
-    """(text, label, seed, settings) of all, the most wanted first."""
-    for text, labels, seeds in ORDER:
-        for label in labels:
-            for seed in seeds:
-                yield text, label, seed
+def rates(label, found=RATES):
+    return [f"{label} @ {rate}" for rate in found]
+
+
+SHORT = dict(steps=20, holdout=0.02)  # a part that a test can run again
+BOTH = [label for label in MAIN if label != "one head, not four"]
+ORDER = [  # (text, variants, seeds), the most wanted first
+    ("palindromes", MAIN, TEN), ("palindromes", COUNTS, FIVE),
+    *[("names", rates(label), SEARCH) for label in
+      ("letter and position", "MLP of three letters")],
+    ("names", PARTS + ladder.RUNGS, [42]),
+    ("names", ["letter and position", "MLP of three letters"], TEN),
+    ("palindromes", [p for p in PARTS if p != DESCENT], FIVE),
+    ("palindromes", ladder.RUNGS, FIVE),
+    ("names", ["the whole file"], TEN),
+    ("sums", BOTH + COUNTS, FIVE),
+    ("brackets", BOTH + COUNTS, FIVE),
+    ("sorting", BOTH + COUNTS, FIVE),
+    ("names", ["n_embd 32"], FIVE),
+    ("sums", ["n_embd 32", "n_embd 32, rate 0.005"], FIVE),
+    ("names", ["2,000 steps", "4,000 steps", *FEWER], [42]),
+    ("names", ["forty names"], FIVE),
+    ("names", ["two layers"], TEN),
+    ("names", ["four names a step"], FIVE),
+    ("palindromes", rates(DESCENT, (0.1, 0.2, 0.4, 0.8)), SEARCH),
+    ("sums", BOTH, TEN),
+    ("palindromes", [p for p in PARTS if p != DESCENT], TEN),
+    ("palindromes", ladder.RUNGS, TEN),
+    ("names", ["the whole file", "no MLP", "one head, not four",
+               "two layers"], range(52, 72))]
 
 
 def work(text, label, seed):
+    if label == "forty names":
+        return forty_names(seed)
     if label in COUNTS:
         return counts(text, COUNTS.index(label), seed)
     base, _, rate = label.partition(" @ ")
     more = {"learning_rate": float(rate)} if rate else {}
+    if label == DESCENT:
+        more = {"learning_rate": DESCENT_RATES[text]}
     try:
         return one(text, base, seed, **more)
-    except ArithmeticError:
+    except ArithmeticError:  # training diverged
         return {"loss": None}
 
 
-def rates(label, *found):
-    return [f"{label} @ {rate}" for rate in found]
-
-
-MAIN = ["the whole file", "one head, not four", "no attention", "no positions"]
-NEW = ["letter and position", "MLP of three letters"]
-ORDER = [
-    ("palindromes", MAIN, FIVE), ("palindromes", COUNTS, FIVE),
-    ("palindromes", MAIN, TEN),
-    *[("names", rates(label, 0.003, 0.01, 0.03, 0.1), SEARCH)
-      for label in NEW],
-    ("sums", MAIN, FIVE), ("sums", COUNTS, FIVE),
-    ("sorting", MAIN, FIVE), ("sorting", COUNTS, FIVE),
-    ("brackets", MAIN, FIVE), ("brackets", COUNTS, FIVE),
-    ("palindromes", [p for p in PARTS if "descent" not in p], FIVE),
-    ("names", ["the whole file"], TEN),
-    ("names", ["n_embd 32"], FIVE),
-    ("sums", ["n_embd 32", "n_embd 32, rate 0.005"], FIVE)]
+def short():
+    """{variant: held-out loss} of a part, in seconds."""
+    return {label: one("names", label, 42, **SHORT)["loss"]
+            for label in PARTS + ladder.RUNGS}
 
 
 def recorded():
@@ -294,12 +334,14 @@ def record(results):
 
 
 def run_all(results):
-    for text, label, seed in plan():
-        found = results.setdefault(text, {}).setdefault(label, {})
-        if str(seed) not in found:
-            found[str(seed)] = work(text, label, seed)
-            record(results)
-            print(text, label, seed, found[str(seed)], flush=True)
+    results["short"] = short()
+    for text, labels, seeds in ORDER:
+        for label, seed in itertools.product(labels, seeds):
+            found = results.setdefault(text, {}).setdefault(label, {})
+            if str(seed) not in found:
+                found[str(seed)] = work(text, label, seed)
+                record(results)
+                print(text, label, seed, found[str(seed)], flush=True)
 
 
 if __name__ == "__main__":
