@@ -17,18 +17,12 @@ from unittest import mock
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 import microgpt
 from microgpt import (Config, Run, Value, add, attention, document_loss,
-                      generate, gpt, linear, load_docs, mlp, param_shapes,
-                      train)
+                      generate, gpt, held_out_loss, init_params, linear,
+                      load_docs, mlp, train_step)
 
 # %% Measuring
-def held_out_loss(run):
-    """Mean loss of the names that are held out, in nats a token."""
-    losses = [document_loss(run.config, run.params, run.tokenizer, doc).data
-              for doc in run.held_out]
-    return sum(losses) / len(losses)
-
 def loss_of(model, run):
-    """The same with model in the place of gpt."""
+    """held_out_loss with model in the place of gpt, in nats a token."""
     with mock.patch.object(microgpt, "gpt", model):
         return held_out_loss(run)
 
@@ -95,24 +89,31 @@ def pair_counts_at_best(run):
     return pair_counts(run, extra)
 
 # %% Learning
-def learned(config, docs, shapes, model, train=train):
-    """A run whose weights have these shapes, trained with model as its gpt."""
-    with mock.patch.multiple(microgpt, param_shapes=shapes, gpt=model):
+def learned(config, docs, params, model, step=train_step):
+    """A run whose weights come from params, trained with model as its gpt."""
+    with mock.patch.multiple(microgpt, init_params=params, gpt=model):
         run = Run(config, docs)
-        train(run)
+        while run.step < config.steps:
+            step(run)
     return run
 
-def bigram_shapes(config, vocab_size):
-    return {"after": (vocab_size, vocab_size)}
+def drawn(rng, spread, **shapes):
+    """Matrices of random weights, for the shapes name=(n_out, n_in)."""
+    return {name: [[Value(rng.gauss(0.0, spread)) for _ in range(n_in)]
+                   for _ in range(n_out)]
+            for name, (n_out, n_in) in shapes.items()}
+
+def bigram_params(config, size, rng):
+    return drawn(rng, 0.08, after=(size, size))
 
 def learned_bigram(config, params, token_ids, keys, values):
     """Each token has a row of logits for the next one, and sees no other."""
     return [params["after"][i] for i in token_ids]
 
-def letters_mlp_shapes(config, vocab_size):
+def letters_mlp_params(config, size, rng):
     n = config.n_embd
-    return {"wte": (vocab_size, n), "lm_head": (vocab_size, n),
-            "mlp_fc1": (4 * n, 3 * n), "mlp_fc2": (n, 4 * n)}
+    return drawn(rng, 0.25, wte=(size, n), lm_head=(size, n),
+                 mlp_fc1=(4 * n, 3 * n), mlp_fc2=(n, 4 * n))
 
 def letters_mlp(config, params, token_ids, keys, values):
     """An MLP of the last three tokens' embeddings. Bengio et al., 2003."""
@@ -125,19 +126,33 @@ def letters_mlp(config, params, token_ids, keys, values):
     x = mlp(x, params["mlp_fc1"], params["mlp_fc2"])
     return linear(x, params["lm_head"])
 
-def one_head_shapes(config, vocab_size):
+def placed_params(config, size, rng):
     n = config.n_embd
-    return {"wte": (vocab_size, n), "wpe": (config.block_size, n),
-            "lm_head": (vocab_size, n),
-            "attn_wq": (n, n), "attn_wk": (n, n), "attn_wv": (n, n),
-            "mlp_fc1": (4 * n, n), "mlp_fc2": (n, 4 * n)}
+    return drawn(rng, 0.25, wte=(size, n), wpe=(config.block_size, n),
+                 lm_head=(size, n))
+
+def placed(params, token_ids, before):
+    """The row of each token and that of its position, added."""
+    positions = [params["wpe"][before + i] for i in range(len(token_ids))]
+    return add([params["wte"][i] for i in token_ids], positions)
+
+def letter_and_position(config, params, token_ids, keys, values):
+    """The last token and its position, and nothing else."""
+    x = placed(params, token_ids, len(keys[0]))
+    keys[0] += token_ids  # how many there were is all that it keeps
+    return linear(x, params["lm_head"])
+
+def one_head_params(config, size, rng):
+    n = config.n_embd
+    return drawn(rng, 0.08, wte=(size, n), wpe=(config.block_size, n),
+                 lm_head=(size, n), attn_wq=(n, n), attn_wk=(n, n),
+                 attn_wv=(n, n), mlp_fc1=(4 * n, n), mlp_fc2=(n, 4 * n))
 
 def one_head(config, params, token_ids, keys, values, residual=False):
     """An MLP of what one head of attention finds in all the tokens so far;
     with residual, the head and the MLP add to x and don't replace it."""
     before = len(keys[0])
-    positions = [params["wpe"][before + i] for i in range(len(token_ids))]
-    x = add([params["wte"][i] for i in token_ids], positions)
+    x = placed(params, token_ids, before)
 
     q = linear(x, params["attn_wq"])
     keys[0] += linear(x, params["attn_wk"])
@@ -150,17 +165,16 @@ def one_head(config, params, token_ids, keys, values, residual=False):
     x = add(x, features) if residual else features
     return linear(x, params["lm_head"])
 
-def gradient_descent(run):
-    """train without Adam: every weight goes against its own slope."""
-    while run.step < run.config.steps:
-        doc = run.docs[run.step % len(run.docs)]
-        loss = document_loss(run.config, run.params, run.tokenizer, doc)
-        loss.backward()
-        rate = run.config.learning_rate * (1 - run.step / run.config.steps)
-        for w in run.weights:
-            w.data -= rate * w.grad
-            w.grad = 0.0
-        run.step += 1
+def gradient_step(run):
+    """train_step without Adam: every weight goes against its own slope."""
+    doc = run.docs[run.step % len(run.docs)]
+    for w in run.weights:
+        w.grad = 0.0
+    document_loss(run.config, run.params, run.tokenizer, doc).backward()
+    rate = run.config.learning_rate * (1 - run.step / run.config.steps)
+    for w in run.weights:
+        w.data -= rate * w.grad
+    run.step += 1
 
 # %% Counting once more
 def blended_counts(run, contexts, trust):
@@ -202,16 +216,18 @@ def blended_at_best(contexts, run):
 # %% All rungs
 COUNTED = {  # label: from a run to what takes the place of gpt
     "letter counts": letter_counts,
-    "pair counts, 1 added": pair_counts,
-    "pair counts, the best added": pair_counts_at_best}
-LEARNED = {  # label: learning rate, shapes, what takes the place of gpt, train
-    "pairs, learned": (0.03, bigram_shapes, learned_bigram, train),
-    "MLP of three letters": (0.01, letters_mlp_shapes, letters_mlp, train),
-    "one head in their place": (0.03, one_head_shapes, one_head, train),
-    "one head, residuals": (0.03, one_head_shapes,
-                            partial(one_head, residual=True), train),
-    "the file: four heads, norms": (0.01, param_shapes, gpt, train),
-    "the file by gradient descent": (0.4, param_shapes, gpt, gradient_descent)}
+    "pair counts": pair_counts_at_best}
+LEARNED = {  # label: learning rate, first weights, the place of gpt, a step
+    "pairs, learned": (0.03, bigram_params, learned_bigram, train_step),
+    "letter and position": (0.03, placed_params, letter_and_position,
+                            train_step),
+    "MLP of three letters": (0.01, letters_mlp_params, letters_mlp,
+                             train_step),
+    "one head in their place": (0.03, one_head_params, one_head, train_step),
+    "one head, residuals": (0.03, one_head_params,
+                            partial(one_head, residual=True), train_step),
+    "the file: four heads, norms": (0.01, init_params, gpt, train_step),
+    "the file by gradient descent": (0.4, init_params, gpt, gradient_step)}
 BLENDED = {
     "blended counts: pair, position": partial(blended_at_best,
                                               pair_and_position),
@@ -224,9 +240,9 @@ RUNGS = [*COUNTED, *LEARNED, *BLENDED]
 def climb(label, config, docs):
     """A run, trained where the rung learns, and what stands for its gpt."""
     if label in LEARNED:
-        rate, shapes, model, train = LEARNED[label]
+        rate, params, model, step = LEARNED[label]
         config = replace(config, learning_rate=rate)
-        return learned(config, docs, shapes, model, train), model
+        return learned(config, docs, params, model, step), model
     run = Run(config, docs)
     return run, {**COUNTED, **BLENDED}[label](run)
 

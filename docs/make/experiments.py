@@ -1,161 +1,348 @@
-"""Measure what comes out of the experiments on the page Where to go next.
+"""Measure what the book says of parts, texts and sizes.
 
-    python docs/make/experiments.py           run all, and write docs/data
-    python docs/make/experiments.py --check   run all, and say what differs
+    python docs/make/experiments.py           run what is not recorded yet
+    python docs/make/experiments.py --afresh  run all: some hours
 
-Each is run once for each seed. Those that change a setting are compared with
-the default settings at the same seed: same split of the names. This takes some
-minutes, on all processors.
+Each row of PLAN is a training, once for each seed. A seed says how the text is
+split and what the first weights are, so variants are compared seed by seed. A
+result is written as soon as it is there: what is stopped can go on.
 """
+import itertools
 import json
-import multiprocessing
-import subprocess
+import random
 import sys
-from collections import namedtuple
+import types
+from dataclasses import replace
+from functools import partial
+from unittest import mock
 
-from made import mean, script, span, table
+from made import DATA, SOURCE, mean
 
+import ladder
 import microgpt
 
-SEEDS = range(42, 47)
+RESULTS = DATA / "experiments.json"
+TEN = range(42, 52)
+FIVE = range(42, 47)
+SEARCH = range(1, 4)  # others, so that a rate isn't chosen by the result
+
+# %% The texts
+
+
+def palindromes():
+    """2,000 of the 4,096 that four letters out of eight can begin."""
+    halves = ["".join(h) for h in itertools.product("abcdefgh", repeat=4)]
+    chosen = random.Random(0).sample(halves, 2000)
+    return [half + half[::-1] for half in chosen]
+
+
+def sums():
+    return [f"{a}+{b}={a + b}" for a in range(10) for b in range(10)]
+
+
+def sorting():
+    words = ["".join(w) for w in itertools.product("abcdefgh", repeat=4)]
+    chosen = random.Random(0).sample(words, 2000)
+    return [word + ">" + "".join(sorted(word)) for word in chosen]
+
+
+def brackets():
+    """All ways to set seven pairs of brackets."""
+    return ["".join(b) for b in itertools.product("()", repeat=14)
+            if is_balanced(b)]
+
+
+def is_balanced(text):
+    depths = list(itertools.accumulate([1 if c == "(" else -1 for c in text]))
+    return min(depths) >= 0 and depths[-1] == 0
+
+
+# name: how to make it, share held out, steps, what an answer begins with
+TEXTS = {
+    "names": (microgpt.load_docs, 0.1, 1000, None),
+    "palindromes": (palindromes, 0.05, 1000, lambda doc: doc[:4]),
+    "sums": (sums, 0.15, 3000, lambda doc: doc[:4]),
+    "sorting": (sorting, 0.05, 3000, lambda doc: doc[:5]),
+    "brackets": (brackets, 0.1, 1000, None)}
+
+# %% The variants
+
+ATTENTION = """x = add(x, linear(mixed, params[f"layer{i}.attn_wo"]))"""
+MLP = """x = add(x, mlp(normed, params[f"layer{i}.mlp_fc1"],
+                       params[f"layer{i}.mlp_fc2"]))"""
+FIRST = "x = [rmsnorm(row) for row in add(tokens, positions)]"
+NORM = "return [v * scale for v in row]"
+LAST = """return linear(x, params["lm_head"])"""
+UNBIAS = "rate /= 1 - beta1 ** run.step"
+UPDATE = "w.data -= rate * mean / (math.sqrt(square * v_scale) + eps)"
+
+# label: lines of the file, and what stands there instead
+CHANGES = {
+    "no positions": {FIRST: "x = [rmsnorm(row) for row in tokens]"},
+    "no attention": {ATTENTION: "pass"},
+    "no MLP": {MLP: "pass"},
+    "neither attention nor MLP": {ATTENTION: "pass", MLP: "pass"},
+    "no relu": {"if not v.data <= 0.0]": "]", "row[j].relu()": "row[j]"},
+    "no norms": {NORM: "return row"},
+    "no first norm": {FIRST: "x = add(tokens, positions)"},
+    "no residuals": {ATTENTION: ATTENTION.replace("add(x, ", "")[:-1],
+                     MLP: MLP.replace("add(x, ", "")[:-1]},
+    "no √head_dim": {"Value(head_dim ** -0.5)": "Value(1.0)"},
+    "one norm more, at the end": {LAST: "return linear([rmsnorm(row) for row "
+                                  """in x], params["lm_head"])"""},
+    "no decay of the learning rate": {
+        "config.learning_rate * (1 - run.step / config.steps)":
+        "config.learning_rate"},
+    "no correction of the bias": {
+        UNBIAS: "pass", "v_scale = 1 / (1 - beta2 ** run.step)": "v_scale = 1"},
+    "gradient descent, not Adam": {UNBIAS: "pass",
+                                   UPDATE: "w.data -= rate * grad"},
+    "four names a step": {
+        "doc = run.docs[run.step % len(run.docs)]":
+        "docs = (run.docs * 5)[4 * (run.step % len(run.docs)):][:4]",
+        "loss = document_loss(config, run.params, run.tokenizer, doc)":
+        "loss = total([document_loss(config, run.params, run.tokenizer, doc)"
+        " for doc in docs]) * 0.25"}}
+
+# label: settings that are not the default ones
 SETTINGS = {
-    "the default settings": {},
-    "--steps 2000": dict(steps=2000),
-    "--steps 4000": dict(steps=4000),
-    "--n-embd 32": dict(n_embd=32),
-    "--n-layer 2": dict(n_layer=2),
-    "--n-head 1": dict(n_head=1)}
-COUNTS = 100, 300  # of names to train on, in place of 900
-Task = namedtuple("Task", "work settings")
+    "the whole file": {},
+    "one head, not four": dict(n_head=1),
+    "two layers": dict(n_layer=2),
+    "2,000 steps": dict(steps=2000),
+    "4,000 steps": dict(steps=4000),
+    "n_embd 32": dict(n_embd=32),
+    "n_embd 32, rate 0.005": dict(n_embd=32, learning_rate=0.005)}
+FEWER = {"100 names": 100, "300 names": 300}  # to learn from, not 900
 
 
-def held_out_loss(run):
-    """In nats a token."""
-    return mean([microgpt.document_loss(run.config, run.params, run.tokenizer,
-                                        doc).data for doc in run.held_out])
+def changed(label):
+    """microgpt.py as a module, with the lines of a variant changed."""
+    source = SOURCE
+    for old, new in CHANGES[label].items():
+        if source.count(old) != 1:
+            raise ValueError(f"microgpt.py should have once: {old}")
+        source = source.replace(old, new)
+    module = types.ModuleType("changed")
+    exec(compile(source, label, "exec"), vars(module))
+    return module
+
+# %% Measuring a run
 
 
-def one_setting(settings):
-    run = microgpt.Run(microgpt.Config(holdout=0.1, **settings),
-                       microgpt.load_docs())
-    microgpt.train(run)
-    return held_out_loss(run)
+def answers(module, run, text):
+    """The held-out documents that come out right, given how they begin and
+    taking the likeliest token each time -> (those, all that were asked)."""
+    begin = TEXTS[text][3]
+    config = replace(run.config, temperature=0.0)
+    asked = run.held_out if begin else []
+    return [doc for doc in asked if module.generate(
+        config, run.params, run.tokenizer, run.rng, begin(doc)) == doc], asked
 
 
-def fewer_names(settings):
-    """The default training, on the first count names only."""
-    settings = dict(settings)
-    count = settings.pop("count")
-    run = microgpt.Run(microgpt.Config(holdout=0.1, **settings),
-                       microgpt.load_docs())
-    run.docs = run.docs[:count]
-    microgpt.train(run)
-    return held_out_loss(run)
+def measured(module, run, text):
+    """What is recorded of a trained run: its loss, and how many are right."""
+    result = {"loss": module.held_out_loss(run)}
+    right, asked = answers(module, run, text)
+    if asked:
+        result["right"] = len(right)
+    if text == "sums":
+        shown = set(run.docs)
+        turned = [doc for doc in asked if doc[2] + "+" + doc[0] + doc[3:]
+                  not in shown]
+        result["wrong"] = [doc for doc in asked if doc not in right]
+        result["alone"] = [len([d for d in turned if d in right]), len(turned)]
+    if text == "brackets":
+        rng = random.Random(run.config.seed)
+        drawn = [module.generate(run.config, run.params, run.tokenizer, rng)
+                 for _ in range(100)]
+        good = [d for d in drawn if len(d) == 14 and is_balanced(d)]
+        result["right"] = len(good)
+        result["new"] = len([d for d in good if d not in run.docs])
+    return result
 
 
-def fifty_names(settings):
-    """The losses at each tenth of training on forty names, and how many of
-    its samples are among those: [10] of (training, held-out), a number."""
-    config = microgpt.Config(holdout=0.2, steps=600, **settings)
-    run = microgpt.Run(config, microgpt.load_docs()[::20])
-    losses, tenths = [], []
-
-    def report(step, loss):
-        losses.append(loss)
-        if step % 60 == 0:
-            tenths.append((mean(losses[-60:]), held_out_loss(run)))
-
-    microgpt.train(run, report)
-    samples = [microgpt.generate(config, run.params, run.tokenizer, run.rng)
-               for _ in range(20)]
-    return tenths, sum([text in run.docs for text in samples])
-
-
-def own_lines(settings):
-    """What a model invents that has learned the lines of `import this`."""
-    text = subprocess.run([sys.executable, "-c", "import this"], check=True,
-                          capture_output=True, text=True).stdout
-    docs = [line for line in text.splitlines() if line]
-    config = microgpt.Config(block_size=32, **settings)
-    run = microgpt.Run(config, docs)
-    microgpt.train(run)
-    return [microgpt.generate(config, run.params, run.tokenizer, run.rng)
-            for _ in range(5)]
+def knocked_out(run):
+    """{part: held-out loss} without that part of the trained model."""
+    n, heads = run.config.n_embd, run.config.n_head
+    columns = {"MLP": ("layer0.mlp_fc2", range(4 * n)),
+               "positions": ("wpe", range(n)),
+               "all heads": ("layer0.attn_wo", range(n))}
+    for h in range(heads):
+        columns[f"head {h + 1}"] = ("layer0.attn_wo", range(
+            h * n // heads, (h + 1) * n // heads))
+    found = {}
+    for part, (name, at) in columns.items():
+        weights = [row[j] for row in run.params[name] for j in at]
+        kept = [w.data for w in weights]
+        for w in weights:
+            w.data = 0.0
+        found[part] = microgpt.held_out_loss(run)
+        for w, w.data in zip(weights, kept):
+            pass
+    return found
 
 
-def do(task):
-    return globals()[task.work](task.settings)
+def by_heart(run, draws=200):
+    """How many of so many names that it invents it was shown, and how many
+    were held out."""
+    rng = random.Random(run.config.seed)
+    drawn = [microgpt.generate(run.config, run.params, run.tokenizer, rng)
+             for _ in range(draws)]
+    return [sum([d in docs for d in drawn]) for docs in (
+        set(run.docs), set(run.held_out))]
 
 
-def measured():
-    tasks = [Task("one_setting", dict(seed=seed, **changes))
-             for changes in SETTINGS.values() for seed in SEEDS]
-    tasks += [Task("fewer_names", dict(seed=seed, count=count))
-              for count in COUNTS for seed in SEEDS]
-    tasks += [Task("fifty_names", dict(seed=seed)) for seed in SEEDS]
-    tasks.append(Task("own_lines", dict(seed=42)))
-    with multiprocessing.Pool() as pool:
-        results = iter(pool.map(do, tasks, chunksize=1))
-    return {"seeds": list(SEEDS),
-            "held_out": {label: [next(results) for _ in SEEDS]
-                         for label in SETTINGS},
-            "fewer": {str(count): [next(results) for _ in SEEDS]
-                      for count in COUNTS},
-            "fifty": [next(results) for _ in SEEDS],
-            "lines": next(results)}
+def forty_names(seed):
+    """Forty names learned by heart: the losses at each tenth, of training and
+    held out, and how many of 20 samples are among them."""
+    run = microgpt.Run(microgpt.Config(holdout=0.2, steps=600, seed=seed),
+                       microgpt.load_docs()[::20])
+    tenths = []
+    for _ in range(10):
+        losses = [microgpt.train_step(run) for _ in range(60)]
+        tenths.append((mean(losses), microgpt.held_out_loss(run)))
+    samples = [microgpt.generate(run.config, run.params, run.tokenizer,
+                                 run.rng) for _ in range(20)]
+    return {"loss": tenths[-1][1], "tenths": tenths,
+            "known": sum([text in run.docs for text in samples])}
 
 
-def settings_table(found):
-    """A row for each setting, and its distance to the default ones."""
-    rows, full = [], found["held_out"]["the default settings"]
-    for label, losses in found["held_out"].items():
-        name = label if losses is full else f"`{label}`"
-        gains = [b - a for a, b in zip(full, losses)]
-        rows.append((name, f"{mean(losses):.3f}", span(losses)) + (
-            ("", "") if losses is full else
-            (f"{mean(gains):+.3f}".replace("-", "−"), span(gains, "+"))))
-    return table(("run", "held-out loss", "range", "difference", "its range"),
-                 rows)
+def one(text, label, seed, **more):
+    """Train a variant on a text, and measure it."""
+    make, holdout, steps, _ = TEXTS[text]
+    settings = {"holdout": holdout, "steps": steps, "seed": seed,
+                **SETTINGS.get(label, {}), **more}
+    docs = make()
+    config = microgpt.Config(**settings)
+    if label in ladder.RUNGS:
+        known = dict(ladder.LEARNED)
+        if "learning_rate" in more:
+            known[label] = more["learning_rate"], *known[label][1:]
+        with mock.patch.object(ladder, "LEARNED", known):
+            run, model = ladder.climb(label, config, docs)
+        with mock.patch.object(microgpt, "gpt", model):
+            result = measured(microgpt, run, text)
+        if seed == TEN[0]:
+            result["samples"] = ladder.samples_of(model, run)
+            if label in ladder.LEARNED:
+                result["weights"] = len(run.weights)
+        return result
+    module = changed(label) if label in CHANGES else microgpt
+    run = module.Run(module.Config(**settings), docs)
+    if label in FEWER:
+        run.docs = run.docs[:FEWER[label]]
+    while run.step < run.config.steps:
+        module.train_step(run)
+    result = measured(module, run, text)
+    if label == "the whole file" and text in ("names", "palindromes"):
+        result["knocked out"] = knocked_out(run)
+        if text == "names":
+            result["by heart"] = by_heart(run)
+    return result
 
 
-def fewer_table(found):
-    """A row for each number of names, and its distance to all of them."""
-    full = found["held_out"]["the default settings"]
-    rows = []
-    for count, losses in found["fewer"].items():
-        costs = [b - a for a, b in zip(full, losses)]
-        rows.append((count, f"{mean(losses):.3f}", span(losses),
-                     f"{mean(costs):+.3f}".replace("-", "−"),
-                     span(costs, "+")))
-    rows.append(("900", f"{mean(full):.3f}", span(full), "", ""))
-    return table(("names learned", "held-out loss", "range", "difference",
-                  "its range"), rows)
+def counts(text, n, seed):
+    """Blended counts of the last n tokens."""
+    make, holdout, _, _ = TEXTS[text]
+    run = microgpt.Run(microgpt.Config(holdout=holdout, seed=seed), make())
+    model = ladder.blended_at_best(partial(ladder.last_letters, n), run)
+    with mock.patch.object(microgpt, "gpt", model):
+        return measured(microgpt, run, text)
+
+# %% What is to be run
+
+PARTS = ["the whole file", "no positions", "no attention", "no MLP",
+         "neither attention nor MLP", "no relu", "no norms", "no first norm",
+         "no residuals", "no √head_dim", "one norm more, at the end",
+         "no decay of the learning rate", "no correction of the bias",
+         "gradient descent, not Adam", "one head, not four", "two layers"]
+COUNTS = [f"counts of {n} letters" for n in range(6)]
+MAIN = ["the whole file", "one head, not four", "no attention", "no positions"]
+LANGUAGES = ["sums", "sorting", "brackets"]
+SEARCHED = [label for label in ladder.LEARNED if "file" not in label]
+RATES = 0.003, 0.01, 0.03, 0.1
+DESCENT = "gradient descent, not Adam"
+DESCENT_RATES = {"names": 0.4, "palindromes": 0.4}
 
 
-def fifty_table(found):
-    """Both losses at some steps, over all seeds."""
-    rows = []
-    for i in range(1, 10, 2):
-        train, held_out = zip(*[run[0][i] for run in found["fifty"]])
-        rows.append((str(60 * (i + 1)), f"{mean(train):.2f}",
-                     f"{mean(held_out):.2f}", span(held_out)))
-    return table(("step", "loss on the forty names", "held-out loss",
-                  "its range"), rows)
+def rates(label, found=RATES):
+    return [f"{label} @ {rate}" for rate in found]
 
 
-def written(found):
-    """{path below docs: text} of all that was found."""
-    return {"data/experiments.json": json.dumps(found, indent=1) + "\n",
-            "data/experiments.md": settings_table(found),
-            "data/fewer.md": fewer_table(found),
-            "data/fifty.md": fifty_table(found),
-            "data/lines.txt": "".join([line + "\n"
-                                       for line in found["lines"]])}
+SHORT = dict(steps=20, holdout=0.02)  # a part that a test can run again
+BOTH = [label for label in MAIN if label != "one head, not four"]
+ORDER = [  # (text, variants, seeds), the most wanted first
+    ("palindromes", MAIN, TEN), ("palindromes", COUNTS, FIVE),
+    *[("names", rates(label), SEARCH) for label in
+      ("letter and position", "MLP of three letters")],
+    ("names", PARTS + ladder.RUNGS, [42]),
+    ("names", ["letter and position", "MLP of three letters"], TEN),
+    ("palindromes", [p for p in PARTS if p != DESCENT], FIVE),
+    ("palindromes", ladder.RUNGS, FIVE),
+    ("names", ["the whole file"], TEN),
+    ("sums", BOTH + COUNTS, FIVE),
+    ("brackets", BOTH + COUNTS, FIVE),
+    ("sorting", BOTH + COUNTS, FIVE),
+    ("names", ["n_embd 32"], FIVE),
+    ("sums", ["n_embd 32", "n_embd 32, rate 0.005"], FIVE),
+    ("names", ["2,000 steps", "4,000 steps", *FEWER], [42]),
+    ("names", ["forty names"], FIVE),
+    ("names", ["two layers"], TEN),
+    ("names", ["four names a step"], FIVE),
+    ("palindromes", rates(DESCENT, (0.1, 0.2, 0.4, 0.8)), SEARCH),
+    ("sums", BOTH, TEN),
+    ("palindromes", [p for p in PARTS if p != DESCENT], TEN),
+    ("palindromes", ladder.RUNGS, TEN),
+    ("names", ["the whole file", "no MLP", "one head, not four",
+               "two layers"], range(52, 72))]
 
 
-def produce():
-    return written(measured())
+def work(text, label, seed):
+    if label == "forty names":
+        return forty_names(seed)
+    if label in COUNTS:
+        return counts(text, COUNTS.index(label), seed)
+    base, _, rate = label.partition(" @ ")
+    more = {"learning_rate": float(rate)} if rate else {}
+    if label == DESCENT:
+        more = {"learning_rate": DESCENT_RATES[text]}
+    try:
+        return one(text, base, seed, **more)
+    except ArithmeticError:  # training diverged
+        return {"loss": None}
+
+
+def short():
+    """{variant: held-out loss} of a part, in seconds."""
+    return {label: one("names", label, 42, **SHORT)["loss"]
+            for label in PARTS + ladder.RUNGS}
+
+
+def recorded():
+    return json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+
+
+def record(results):
+    lines = []
+    for text, rows in results.items():
+        told = ",\n".join([f"  {json.dumps(label, ensure_ascii=False)}: "
+                           f"{json.dumps(found, ensure_ascii=False)}"
+                           for label, found in rows.items()])
+        lines.append(f" {json.dumps(text)}: {{\n{told}}}")
+    RESULTS.write_text("{\n" + ",\n".join(lines) + "}\n", "utf-8")
+
+
+def run_all(results):
+    results["short"] = short()
+    for text, labels, seeds in ORDER:
+        for label, seed in itertools.product(labels, seeds):
+            found = results.setdefault(text, {}).setdefault(label, {})
+            if str(seed) not in found:
+                found[str(seed)] = work(text, label, seed)
+                record(results)
+                print(text, label, seed, found[str(seed)], flush=True)
 
 
 if __name__ == "__main__":
-    script(produce, __doc__)
+    run_all({} if "--afresh" in sys.argv else recorded())

@@ -1,0 +1,89 @@
+"""What the book says of parts, texts and sizes is what was recorded, and a part
+of it comes out the same when it is run again."""
+import importlib
+import itertools
+import math
+import pathlib
+import random
+import re
+import sys
+
+import pytest
+
+DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
+
+
+@pytest.fixture(scope="module")
+def made():
+    """The modules experiments and results of docs/make."""
+    sys.path.insert(0, str(DOCS / "make"))
+    yield [importlib.import_module(name) for name in ("experiments",
+                                                      "results")]
+    sys.path.remove(str(DOCS / "make"))
+
+
+def page(name):
+    return " ".join((DOCS / name).read_text(encoding="utf-8").split())
+
+
+def test_a_part_of_the_trainings_comes_out_the_same(made):
+    experiments, _ = made
+    known = experiments.recorded()["short"]
+    found = experiments.short()
+    assert found.keys() == known.keys()
+    for label, loss in found.items():
+        assert math.isclose(loss, known[label], rel_tol=1e-6), label
+
+
+def test_tables_and_drawing_are_those_of_the_record(made):
+    _, results = made
+    for name, text in results.produce().items():
+        assert (DOCS / name).read_text(encoding="utf-8") == text, name
+
+
+def test_each_rung_learns_at_the_best_rate_that_was_tried(made):
+    experiments, _ = made
+    names = experiments.recorded()["names"]
+    for label in experiments.SEARCHED:
+        found = {}
+        for rate in experiments.RATES:
+            losses = [row["loss"] for row in
+                      names[f"{label} @ {rate}"].values()]
+            assert len(losses) == 3
+            if None not in losses:
+                found[sum(losses)] = rate
+        assert found[min(found)] == experiments.ladder.LEARNED[label][0], label
+
+
+def test_the_texts_are_those_of_the_page(made):
+    experiments, _ = made
+    random.seed(0)
+    halves = ["".join(h) for h in itertools.product("abcdefgh", repeat=4)]
+    assert experiments.palindromes() == [
+        half + half[::-1] for half in random.sample(halves, 2000)]
+    assert len(experiments.brackets()) == 429
+    assert not experiments.is_balanced("())(")
+
+
+def losses(made, text, label):
+    return [row["loss"] for seed, row in sorted(
+        made[0].recorded()[text][label].items()) if 42 <= int(seed) < 52]
+
+
+FILE = "the whole file"
+
+
+@pytest.mark.parametrize("seeds, lower, higher", [  # in loss, on names
+    (10, "pair counts", "letter counts"),
+    (9, "pair counts", "pairs, learned"),
+    (10, "letter and position", "pairs, learned"),
+    (10, "one head, residuals", "one head in their place"),
+    (10, FILE, "one head, residuals"),
+    (9, FILE, "the file by gradient descent"),
+    (10, "blended counts: two letters", FILE),
+    (10, "blended counts: three letters", "blended counts: two letters")])
+def test_what_the_ladder_says_of_names(made, seeds, lower, higher):
+    pairs = list(zip(losses(made, "names", lower),
+                     losses(made, "names", higher)))
+    assert len(pairs) == 10
+    assert sum([a < b for a, b in pairs]) == seeds
