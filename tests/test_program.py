@@ -250,7 +250,7 @@ docs.txt --save docs.txt/x | docs.txt/
 docs.txt --save '' | ''
 docs.txt --save xxxxxxx | xxxxxxx
 --load m.json --save other.txt | 'other.txt' is there already
---load '' | ''
+--load '' | '.'
 --load . | '.'
 --load missing.json | 'missing.json'
 --load docs.txt | 'docs.txt' is not a model saved by this microgpt

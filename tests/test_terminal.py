@@ -115,7 +115,7 @@ def test_a_signal_in_the_pass_over_held_out_documents(
     """That pass, some minutes here, is left; what was learned is saved."""
     docs.write_text("".join(f"name {i}\n" for i in range(40_000)))
     process = at_work("documents", *TINY, "--holdout=0.9", "--steps=1000",
-                      "--save=m.json", "--samples=1000")
+                      "--save=m.json", f"--samples={10 ** (6 * len(signals[1:]))}")
     for signum in signals:
         time.sleep(0.7)
         process.send_signal(signum)
