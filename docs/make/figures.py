@@ -533,21 +533,6 @@ def matrix():
                   "products.", top + 3 * cell + 6, parts)
 
 
-def sigma():
-    """The sum sign and what stands around it."""
-    parts = [text(120, 62, "Σ", font_size=54), text(120, 102, "i = 1"),
-             text(120, 14, "n"), text(176, 62, "pᵢ qᵢ", font_size=24)]
-    for start, y, label in ((136, 14, "the last one"),
-                            (210, 62, "what is added"),
-                            (148, 102, "count from here")):
-        parts += [line((start, y), (224, y)),
-                  text(230, y, label, "start", fill=SOFT)]
-    return figure("maths-sum", "How to read the sum sign",
-                  "A capital sigma. Below it stands where to begin to count, "
-                  "above it where to stop, and behind it what is added each "
-                  "time.", 118, parts)
-
-
 def exponential():
     """exp, and four of its values."""
     x, y = scale(-3, 2, 50, 330), scale(0, 8, 246, 36)
@@ -652,8 +637,8 @@ def produce():
                      embeddings, temperature, draw, statuses, speed):
         drawn[draw_one.__name__] = draw_one(found)
     for name, draw_one in {
-            "vector": vector, "matrix": matrix, "sum": sigma,
-            "exp": exponential, "log": surprise, "share": share,
+            "vector": vector, "matrix": matrix, "exp": exponential,
+            "log": surprise, "share": share,
             "rms": root_mean_square, "slope": slope}.items():
         drawn[f"maths-{name}"] = draw_one()
     files = {f"data/{name}.svg": svg for name, svg in drawn.items()}
