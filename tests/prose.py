@@ -29,9 +29,10 @@ import microgpt
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 DATA = DOCS / "data"
-BLOCK = re.compile(r"^( *)```.*?\n(?P<code>.*?)^\1``` *$|" + (SNIPPET := (
-    r'^ *--8<-- "(?P<path>[^":]+)(?::(?P<first>\d+):(?P<last>\d+)'
-    r'|:(?P<section>[\w-]+))?" *$')), re.M | re.S)
+BLOCK = re.compile(
+    r"^( *)```.*?\n(?P<code>.*?)^\1``` *$"
+    r'|^ *--8<-- "(?P<path>[^":]+)(?::(?P<first>\d+):(?P<last>\d+)'
+    r'|:(?P<section>[\w-]+))?" *$', re.M | re.S)
 COMMENT = re.compile(r"<!--(.*?)-->", re.S)
 NO_PROSE = [r"\A---\n.*?\n---\n", r"<(style|svg|math|script)\b.*?</\1>",
             r"</?[a-z][^<>]*>", r"\]\([^)]*\)", r"\{[^}\n]*\}"]

@@ -37,13 +37,14 @@ def graph(way):
         told.append(" ".join([content for content, _ in rows]))
         for child, slope in zip(v._children, v._local_grads):
             x0, y0 = place[child]
-            ends = [(x0 + 48, y0 + (y - y0) * 0.1), (x - 48, y - (y - y0) * 0.1)]
-            dx, dy = ends[1][0] - ends[0][0], ends[1][1] - ends[0][1]
+            rise = (y - y0) * 0.1
+            ends = [(x0 + 48, y0 + rise), (x - 48, y - rise)]
+            dx, dy = x - x0 - 96, y - y0 - 2 * rise
             length = math.hypot(dx, dy)
             parts += [arrow(*(ends[::-1] if backward else ends), color=color),
-                      text((x0 + x + 17 * 2 * dy / length) / 2,
-                           (ends[0][1] + ends[1][1]) / 2 - 13.6 * dx / length,
-                           f"× {slope:g}", fill=color)]
+                      text((x0 + x) / 2 + 17 * dy / length,
+                           (y0 + y) / 2 - 13.6 * dx / length, f"× {slope:g}",
+                           fill=color)]
     flow = ("The grads flow back from d to a and b" if backward else
             "The data flows from a and b to d")
     return figure(f"graph-{way}", f"The graph of d = a * b + a, {way}",
@@ -120,7 +121,8 @@ def path(found):
     """The way of the last token of "mar" through the model."""
     shapes, settings = found["shapes"], found["settings"]
     vocab, n = shapes["wte"]
-    xs, names, n_head = found["stream_of_mar"], ["bos", *"mar"], settings["n_head"]
+    xs, names = found["stream_of_mar"], ["bos", *"mar"]
+    n_head = settings["n_head"]
     token_id, spine, side = found["vocabulary"].index(names[-1]), 93, 292
 
     def size(name):
@@ -133,8 +135,8 @@ def path(found):
     parts = chain(spine, 182, [
         (16, f"token {token_id} ({names[-1]})"),
         (66, f"row {token_id} of wte {vocab} × {n}")])
-    parts += chain(300, 182, [(16, f"position {len(names) - 1}"),
-                              (66, f"row {len(names) - 1} of wpe {size('wpe')}")])
+    parts += chain(300, 182, [(16, "position 3"),
+                              (66, f"row 3 of wpe {size('wpe')}")])
     parts += [arrow((spine, 80), (spine, 101)), plus(112),
               arrow((300, 80), (300, 112), (spine + 11, 112)),
               arrow((spine, 123), (spine, 144))]
@@ -186,8 +188,8 @@ def path(found):
                   f"The token's row of wte and its position's row of wpe, {n} "
                   "numbers each, are added and normed. Attention and the MLP "
                   f"each read these {n} numbers, x, and add to them. In "
-                  "attention the keys and values of earlier tokens come in: the "
-                  f"first head looks at {', '.join(looks)}. lm_head makes "
+                  "attention the keys and values of earlier tokens come in: "
+                  f"the first head looks at {', '.join(looks)}. lm_head makes "
                   f"{vocab} logits of x, and softmax makes probabilities of "
                   f"those, the largest {told}.", y + 66, parts)
 
@@ -458,8 +460,9 @@ def speed(found):
                        stroke_width=12),
                   text(x(ms) + 6, y + 20, f"{ms:.1f} ms", "start")]
     told = ", ".join([f"{name} {ms:.1f}" for name, ms in times.items()])
-    return figure("speed", "Time of a training step", "Bars of the median time "
-                  f"of a step, in milliseconds: {told}.", 48 * len(times), parts)
+    return figure("speed", "Time of a training step",
+                  f"Bars of the median time of a step, in milliseconds: {told}.",
+                  48 * len(times), parts)
 
 # %% Maths
 
@@ -530,20 +533,6 @@ def matrix():
                   "products.", top + 3 * cell + 6, parts)
 
 
-def sigma():
-    """The sum sign and what stands around it."""
-    parts = [text(120, 62, "Σ", font_size=54), text(120, 102, "i = 1"),
-             text(120, 14, "n"), text(176, 62, "pᵢ qᵢ", font_size=24)]
-    for start, y, label in ((136, 14, "the last one"), (210, 62, "what is added"),
-                            (148, 102, "count from here")):
-        parts += [line((start, y), (224, y)),
-                  text(230, y, label, "start", fill=SOFT)]
-    return figure("maths-sum", "How to read the sum sign",
-                  "A capital sigma. Below it stands where to begin to count, "
-                  "above it where to stop, and behind it what is added each "
-                  "time.", 118, parts)
-
-
 def exponential():
     """exp, and four of its values."""
     x, y = scale(-3, 2, 50, 330), scale(0, 8, 246, 36)
@@ -572,7 +561,8 @@ def surprise():
         place = (0, -16, "middle") if p == 1.0 else (9, -8)
         parts.append(mark(x(p), y(values[name]),
                           f"{name}: {say(values[name])}", *place))
-    told = ", ".join([f"at {name} it is {say(v)}" for name, v in values.items()])
+    told = ", ".join([f"at {name} it is {say(v)}"
+                      for name, v in values.items()])
     return figure("maths-log", "How wrong a guess was: −log p",
                   "The curve of −log p falls from far above at p near 0 to 0 "
                   f"at p = 1. {told}.", 282, parts)
@@ -647,8 +637,8 @@ def produce():
                      embeddings, temperature, draw, statuses, speed):
         drawn[draw_one.__name__] = draw_one(found)
     for name, draw_one in {
-            "vector": vector, "matrix": matrix, "sum": sigma,
-            "exp": exponential, "log": surprise, "share": share,
+            "vector": vector, "matrix": matrix, "exp": exponential,
+            "log": surprise, "share": share,
             "rms": root_mean_square, "slope": slope}.items():
         drawn[f"maths-{name}"] = draw_one()
     files = {f"data/{name}.svg": svg for name, svg in drawn.items()}

@@ -86,11 +86,6 @@ def span(numbers, sign=""):
     return minus(f"{min(numbers):{sign}.3f} to {max(numbers):{sign}.3f}")
 
 
-def worse_with(differences):
-    """With how many of the seeds a loss is larger, in words."""
-    return f"{sum([d > 0 for d in differences])} of {len(differences)}"
-
-
 def table(head, rows):
     """A Markdown table; the columns of numbers stand to the right."""
     rule = ["---:" if type(cell) in (int, float) or re.fullmatch(

@@ -9,7 +9,8 @@ from kit import SOURCE
 
 AFTER = ["""\
 The model above is trained and called `run`. Here it invents names at other
-temperatures, goes on from a beginning, and says how likely it finds a name.""", """\
+temperatures, goes on from a beginning, and says how likely it finds a name.""",
+         """\
 for temperature in 0.2, 0.5, 1.0:
     config = replace(run.config, temperature=temperature)
     print(temperature, [generate(config, run.params, run.tokenizer, run.rng,
@@ -92,7 +93,8 @@ tiny = Run(Config(n_embd=4, n_head=1, block_size=4, steps=2), ["ab", "ba"])
 old, losses = [w.data for w in tiny.weights], []
 losses.append(train_step(tiny))
 for w, before, m, v in zip(tiny.weights, old, tiny.m, tiny.v):
-    assert math.isclose(m, 0.15 * w.grad) and math.isclose(v, 0.01 * w.grad ** 2)
+    assert math.isclose(m, 0.15 * w.grad)
+    assert math.isclose(v, 0.01 * w.grad ** 2)
     if abs(w.grad) > 1e-3:  # the first step of each is the learning rate
         assert math.isclose(w.data - before, math.copysign(0.01, -w.grad),
                             rel_tol=1e-4)"""),

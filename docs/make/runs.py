@@ -412,5 +412,6 @@ def tables(found):
             if shot["step"] == 1 or shot["step"] and shot["step"] % 100 == 0])}
     for name in ("untrained", "trained"):
         files[f"{name}.txt"] = "".join([
-            f"sample {i:2d}: {text}\n" for i, text in enumerate(found[name], 1)])
+            f"sample {i:2d}: {text}\n"
+            for i, text in enumerate(found[name], 1)])
     return {f"data/{name}": text for name, text in files.items()}
