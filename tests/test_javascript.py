@@ -539,7 +539,7 @@ def test_random_expressions_are_worked_out_as_by_python():
 
 def test_a_wrong_expression_gets_one_clear_line():
     wrong = {
-        "": "the expression ends, where a number, a letter or “(” is due",
+        "": "type an expression, such as a*b + a",
         "a +": "the expression ends after “+”, where a number, a letter or “(” is due",
         "(a*b": "the expression ends after “b”, where an operator or “)” is due",
         "a)": "“)” stands after “a”, where an operator is due",

@@ -9,7 +9,7 @@
   const METHODS = ["log", "exp", "relu"];
   const MANY = 40; // nodes that can still be drawn
 
-  // %% Parsing
+  // %% Reading
 
   class Wrong extends Error {}
 
@@ -23,97 +23,26 @@
     return found;
   }
 
-  // The tree of text, by Python's rules of what binds first:
-  //   sum: product {+|- product}      product: signed {*|/ signed}
-  //   signed: -|+ signed | power      power: called [** signed]
-  //   called: atom {.name()}          atom: number | name | (sum)
-  function parse(text) {
-    const tokens = tokens_of(text);
-    let at = 0;
-
-    const is = (...signs) => signs.includes(tokens[at]?.sign);
-    const take = (sign) => {
-      if (!is(sign)) throw expected(`“${sign}”`);
-      at += 1;
-    };
-    const expected = (what) => {
-      const after = at ? ` after “${tokens[at - 1].text}”` : "";
-      return new Wrong(tokens[at] ? `“${tokens[at].text}” stands${after}, where ${what} `
-        + "is due" : `the expression ends${after}, where ${what} is due`);
-    };
-    const chain = (part, ...signs) => () => {
-      let tree = part();
-      while (is(...signs)) {
-        const { sign } = tokens[at++];
-        tree = { sign, left: tree, right: part() };
-      }
-      return tree;
-    };
-    const atom = () => {
-      const { number, name } = tokens[at] ?? {};
-      if (number !== undefined) {
-        at += 1;
-        return { number: Number(number) };
-      }
-      if (name !== undefined) {
-        at += 1;
-        return { name };
-      }
-      if (!is("(")) throw expected("a number, a letter or “(”");
-      take("(");
-      const tree = sum();
-      if (!is(")")) throw expected("an operator or “)”");
-      take(")");
-      return tree;
-    };
-    const called = () => {
-      let tree = atom();
-      while (is(".")) {
-        take(".");
-        const name = tokens[at]?.name;
-        if (!METHODS.includes(name)) throw expected("log(), exp() or relu()");
-        at += 1;
-        take("(");
-        take(")");
-        tree = { method: name, of: tree };
-      }
-      return tree;
-    };
-    const power = () => {
-      const tree = called();
-      if (!is("**")) return tree;
-      take("**");
-      return { sign: "**", left: tree, right: signed() };
-    };
-    const signed = () => {
-      if (!is("-", "+")) return power();
-      const { sign } = tokens[at++];
-      return { sign, only: signed() };
-    };
-    const product = chain(signed, "*", "/");
-    const sum = chain(product, "+", "-");
-
-    if (!tokens.length) throw new Wrong("type an expression, such as a*b + a");
-    const tree = sum();
-    if (at < tokens.length) throw expected("an operator");
-    return tree;
-  }
-
-  // The names in a tree, in the order in which they come up.
-  function names_in(tree) {
-    const found = new Set();
-    const walk = (part) => {
-      if (part === undefined) return;
-      if (part.name) found.add(part.name);
-      [part.left, part.right, part.only, part.of].forEach(walk);
-    };
-    walk(tree);
-    return [...found];
+  // The names in a text, in the order in which they come up.
+  function names_in(text) {
+    const names = tokens_of(text).filter((token, i, all) => token.name
+      && all[i - 1]?.text !== ".").map(({ name }) => name);
+    return [...new Set(names)];
   }
 
   // %% Working out
 
-  const spelled = (x) => m.repr(x, true);
+  const spelled = (x) => m.repr(x instanceof Value ? x.data : x, true);
+  const are_numbers = (...xs) => !xs.some((x) => x instanceof Value);
+
+  // Say of an error of the engine where it happened.
+  function attempt(where, compute) {
+    try {
+      return compute();
+    } catch (error) {
+      throw new Wrong(`${where}: ${error.message}`);
+    }
+  }
 
   // As Python does it between two plain numbers.
   const NUMBERS = {
@@ -121,66 +50,98 @@
     "-": (a, b) => a - b,
     "*": (a, b) => a * b,
     "/": (a, b) => {
-      if (b === 0) throw new Wrong(`${spelled(a)} / ${spelled(b)}: division by zero`);
+      if (b === 0) throw new Error("division by zero");
       return a / b;
     },
     "**": (a, b) => {
       const power = a ** b;
       if (Number.isFinite(power) || !Number.isFinite(a) || !Number.isFinite(b)) return power;
-      throw new Wrong(`${spelled(a)} ** ${spelled(b)} is no number`);
+      throw new Error("this is no number");
     },
   };
 
   const VALUES = { "+": "add", "-": "sub", "*": "mul", "/": "div" };
 
-  // Value of a tree for {name: Value}, and what each of its nodes does. Raises
-  // an error with one clear line.
-  function work_out(tree, letters) {
+  // The Value of a text for {name: Value}, and what its nodes are called. It is
+  // worked out as it is read, by Python's rules of what binds first:
+  //   sum: product {+|- product}      product: signed {*|/ signed}
+  //   signed: -|+ signed | power      power: called [** signed]
+  //   called: atom {.name()}          atom: number | name | (sum)
+  function work_out(text, letters) {
+    const tokens = tokens_of(text);
+    if (!tokens.length) throw new Wrong("type an expression, such as a*b + a");
     const labels = new Map(Object.entries(letters).map(([name, v]) => [v, name]));
-
-    // Say of an error of the engine where it happened.
-    const attempt = (where, compute) => {
-      try {
-        return compute();
-      } catch (error) {
-        if (error instanceof Wrong) throw error;
-        throw new Wrong(`${where}: ${error.message}`);
-      }
+    let at = 0;
+    const is = (...signs) => signs.includes(tokens[at]?.sign);
+    const expected = (what) => {
+      const after = at ? ` after “${tokens[at - 1].text}”` : "";
+      return new Wrong(tokens[at] ? `“${tokens[at].text}” stands${after}, where ${what} `
+        + "is due" : `the expression ends${after}, where ${what} is due`);
     };
-    const shown = (x) => spelled(x instanceof Value ? x.data : x);
-    const signed = (sign, x) => {
-      if (!(x instanceof Value)) return sign === "-" ? -x : x;
-      if (sign === "+") throw new Wrong("a Value has no + of its own: leave it out");
-      return x.neg();
+    const take = (sign, what = `“${sign}”`) => {
+      if (!is(sign)) throw expected(what);
+      at += 1;
     };
-    const both = (sign, a, b) => {
-      const where = `${shown(a)} ${sign} ${shown(b)}`;
-      if (!(a instanceof Value || b instanceof Value)) return NUMBERS[sign](a, b);
-      if (sign === "**") {
-        if (b instanceof Value) throw new Wrong("an exponent must be a number, without letters");
-        const power = attempt(where, () => a.pow(b));
-        labels.set(power, `** ${plain(b)}`);
-        return power;
-      }
+    const both = (sign, a, b) => attempt(`${spelled(a)} ${sign} ${spelled(b)}`, () => {
+      if (are_numbers(a, b)) return NUMBERS[sign](a, b);
       const method = VALUES[sign];
-      return attempt(where, () => (a instanceof Value ? a[method](b) : b[`r${method}`](a)));
+      return a instanceof Value ? a[method](b) : b[`r${method}`](a);
+    });
+    const chain = (part, ...signs) => () => {
+      let value = part();
+      while (is(...signs)) value = both(tokens[at++].sign, value, part());
+      return value;
     };
-    const call = (method, x) => {
-      if (!(x instanceof Value)) throw new Wrong(`${shown(x)} is a number, and has no .${method}()`);
-      const made = attempt(`(${shown(x)}).${method}()`, () => x[method]());
-      labels.set(made, method);
+    const atom = () => {
+      const { number, name } = tokens[at] ?? {};
+      if (number ?? name) {
+        at += 1;
+        return number ? Number(number) : letters[name];
+      }
+      take("(", "a number, a letter or “(”");
+      const value = sum();
+      take(")", "an operator or “)”");
+      return value;
+    };
+    const called = () => {
+      let value = atom();
+      while (is(".")) {
+        take(".");
+        const { name } = tokens[at] ?? {};
+        if (!METHODS.includes(name)) throw expected("log(), exp() or relu()");
+        at += 1;
+        take("(");
+        take(")");
+        if (are_numbers(value)) throw new Wrong(`${spelled(value)} is a number, and has no .${name}()`);
+        value = attempt(`(${spelled(value)}).${name}()`, () => value[name]());
+        labels.set(value, name);
+      }
+      return value;
+    };
+    const power = () => {
+      const value = called();
+      if (!is("**")) return value;
+      take("**");
+      const n = signed();
+      if (n instanceof Value) throw new Wrong("an exponent must be a number, without letters");
+      if (are_numbers(value)) return both("**", value, n);
+      const made = attempt(`${spelled(value)} ** ${spelled(n)}`, () => value.pow(n));
+      labels.set(made, `** ${plain(n)}`);
       return made;
     };
-    const walk = (part) => {
-      if (part.number !== undefined) return part.number;
-      if (part.name) return letters[part.name];
-      if (part.method) return call(part.method, walk(part.of));
-      if (part.only) return signed(part.sign, walk(part.only));
-      const left = walk(part.left);
-      return both(part.sign, left, walk(part.right));
+    const signed = () => {
+      if (!is("-", "+")) return power();
+      const { sign } = tokens[at++], value = signed();
+      if (are_numbers(value)) return sign === "-" ? -value : value;
+      if (sign === "+") throw new Wrong("a Value has no + of its own: leave it out");
+      return value.neg();
     };
-    const root = walk(tree);
-    if (!(root instanceof Value)) throw new Wrong("there is no letter in it: it is a number, not a Value");
+    const product = chain(signed, "*", "/");
+    const sum = chain(product, "+", "-");
+
+    const root = sum();
+    if (at < tokens.length) throw expected("an operator");
+    if (are_numbers(root)) throw new Wrong("there is no letter in it: it is a number, not a Value");
     return { root, labels };
   }
 
@@ -198,10 +159,9 @@
   // The whole story of an expression: {nodes, edges, steps}, where a step is
   // either a node that is computed or an edge that a gradient takes.
   function story(text, numbers) {
-    const tree = parse(text);
-    const letters = Object.fromEntries(names_in(tree).map((name) =>
+    const letters = Object.fromEntries(names_in(text).map((name) =>
       [name, new Value(numbers[name])]));
-    const { root, labels } = work_out(tree, letters);
+    const { root, labels } = work_out(text, letters);
     const order = m.topological_order(root);
     const leaves = new Set(order.flatMap((v) => v._children.filter((c) => !c._children.length)));
     if (!order.length) leaves.add(root);
@@ -259,12 +219,7 @@
     nodes.forEach((_, i) => layers[level[i]].push(i));
     let next = nodes.length;
     const neighbors = new Map();
-    const join = (a, b) => {
-      for (const [x, y] of [[a, b], [b, a]]) {
-        if (!neighbors.has(x)) neighbors.set(x, []);
-        neighbors.get(x).push(y);
-      }
-    };
+    const join = (a, b) => neighbors.set(a, [...(neighbors.get(a) ?? []), b]);
     const paths = edges.map(({ from, to }) => {
       const path = [from];
       for (let at = level[from] - 1; at > level[to]; at--) {
@@ -272,7 +227,10 @@
         path.push(next++);
       }
       path.push(to);
-      path.slice(1).forEach((id, i) => join(path[i], id));
+      path.slice(1).forEach((id, i) => {
+        join(path[i], id);
+        join(id, path[i]);
+      });
       return path;
     });
     const place = new Map();
@@ -283,12 +241,11 @@
       const all = layers.map((layer, i) => [layer, layers[down ? i + 1 : i - 1]]);
       for (const [layer, beside] of down ? all.reverse() : all) {
         if (!beside) continue;
-        const mean = (id) => {
+        const wanted = new Map(layer.map((id) => {
           const near = neighbors.get(id).filter((other) => beside.includes(other));
-          return near.length ? near.reduce((sum, o) => sum + place.get(o), 0) / near.length
-            : place.get(id);
-        };
-        const wanted = new Map(layer.map((id) => [id, mean(id)]));
+          return [id, near.length ? near.reduce((sum, o) => sum + place.get(o), 0) / near.length
+            : place.get(id)];
+        }));
         layer.sort((a, b) => wanted.get(a) - wanted.get(b));
         spread(layer);
       }
@@ -296,7 +253,7 @@
     return { level, layers, paths, place };
   }
 
-  const api = { parse, names_in, story, plain };
+  const api = { story };
   globalThis.microgptExpression = api;
   if (typeof module !== "undefined") module.exports = api;
   if (typeof document === "undefined") return;
@@ -506,7 +463,7 @@
       let wrong = "";
       tale = null;
       try {
-        const names = names_in(parse(input.value));
+        const names = names_in(input.value);
         show_letters(names);
         tale = story(input.value, Object.fromEntries(names.map((name) =>
           [name, number_of(name)])));

@@ -16,7 +16,7 @@ const SMOOTH = 50; // of them in a mean
 const LIKELY = 12; // tokens listed after a text
 const KEPT = "microgpt-text"; // where the reader's own list is kept
 
-const { html, svg, button, choice, complaint, controls } = globalThis.elements;
+const { html, svg, button, bar, complaint, controls } = globalThis.elements;
 
 // %% What a worker does: it is given this function as text
 
@@ -340,24 +340,18 @@ const ready = html("select", { id: "train-ready" },
   ...[...Object.keys(TEXTS), "your own"].map((name) => html("option", {}, name)));
 
 // Where a page may keep nothing, the list is lost with the page.
-function keep(value) {
+function kept(value) {
   try {
-    if (value === null) localStorage.removeItem(KEPT);
-    else localStorage.setItem(KEPT, value);
-  } catch { /* too long, or forbidden */ }
-}
-
-function kept() {
-  try {
+    if (value !== undefined) localStorage.setItem(KEPT, value);
     return localStorage.getItem(KEPT);
-  } catch {
+  } catch { // it is too long, or forbidden
     return null;
   }
 }
 
 function show_text(name, value, note) {
   ready.value = name;
-  text.value = value;
+  if (text.value !== value) text.value = value; // else the cursor would move
   text_note.textContent = note;
   text_error.say();
   foresee();
@@ -369,8 +363,9 @@ function take_ready(name) {
 }
 
 function take_own(value) {
-  keep(value);
-  show_text("your own", value, "A document a line. It stays in this browser.");
+  kept(value);
+  take_ready("your own");
+  if (text.value !== value) text.value = value;
 }
 
 function read_docs() {
@@ -400,8 +395,7 @@ let foreseeing;
 
 function in_words(seconds) {
   const round = (x) => (x < 10 ? Number(x.toPrecision(2)) : Math.round(x));
-  if (seconds < 1) return `${round(1000 * seconds)} ms`;
-  if (seconds < 100) return `${round(seconds)} s`;
+  if (seconds < 100) return seconds < 1 ? `${round(1000 * seconds)} ms` : `${round(seconds)} s`;
   return seconds < 6000 ? `${round(seconds / 60)} minutes` : `${round(seconds / 3600)} hours`;
 }
 
@@ -420,11 +414,9 @@ function foresee() {
       / docs.length;
     const weights = m.n_params(config, new m.Tokenizer(docs).vocab_size);
     const step = per_weight && weights * tokens * per_weight / 1000;
-    const word = { one: "document", other: "documents" };
-    outlook.textContent = `${many(docs.length)} ${docs.length === 1 ? word.one : word.other}, `
-      + `${many(weights)} weights`
-      + (step ? `: a step takes some ${in_words(step)} here, all ${many(config.steps)} some `
-        + `${in_words(step * config.steps)}` : "")
+    outlook.textContent = `${many(docs.length)} document${docs.length === 1 ? "" : "s"}, `
+      + `${many(weights)} weights` + (step ? `: a step takes some ${in_words(step)} here, all `
+        + `${many(config.steps)} some ${in_words(step * config.steps)}` : "")
       + (cut ? `. ${many(cut)} are longer than block_size=${config.block_size}, and cut there` : "")
       + ".";
   }, 200);
@@ -580,9 +572,7 @@ class Trial {
   on_unlikely({ message }) {
     if (this !== chosen) return;
     prompt_error.say(message);
-    likely.replaceChildren();
-    strip.replaceChildren();
-    seen = null;
+    show_nothing();
   }
 
   mean() {
@@ -607,13 +597,10 @@ class Trial {
   }
 }
 
-// What a run has that another has not: its settings, its text, what it lacks.
+// What may set a run apart: its settings, its text, what it lacks.
 function traits({ job, config }) {
-  const own = { ...(config ?? job.settings), text: job.text,
-                without: job.without ? `no ${job.without}` : "all parts" };
-  delete own.temperature;
-  delete own.samples;
-  return own;
+  const { temperature, samples, ...own } = config ?? job.settings;
+  return { ...own, text: job.text, without: job.without ? `no ${job.without}` : "all parts" };
 }
 
 function name_of(trial) {
@@ -697,6 +684,12 @@ function ask() {
   asked = setTimeout(() => chosen?.config && chosen.send("likely", { text: prompt.value }), 50);
 }
 
+function show_nothing() {
+  seen = null;
+  likely.replaceChildren();
+  strip.replaceChildren();
+}
+
 const shown_char = (char) => (char === null ? "end" : m.printable(char).replace(/^ $/, "space"));
 
 function show_likely({ chars, probs }) {
@@ -710,7 +703,7 @@ function show_likely({ chars, probs }) {
   }
   const most = Math.max(...rows.map(([, p]) => p));
   likely.replaceChildren(...rows.map(([name, p]) => html("li", {}, html("b", {}, name),
-    globalThis.elements.bar(p, most, 3))));
+    bar(p, most, 3))));
   strip.replaceChildren(...seen.map(([char, p]) => {
     const part = html("span", {}, p > 0.04 ? shown_char(char) : "");
     part.style.flexGrow = p;
@@ -749,18 +742,16 @@ function set_prompt(value) {
 
 // Each letter leads back to where it was the last.
 function show_letters() {
-  const all = [...prompt.value];
-  const back = (i) => {
-    const key = button(i < 0 ? "·" : shown_char(all[i]), () => {
+  const all = ["", ...prompt.value];
+  letters.replaceChildren(...all.map((char, i) => {
+    const start = all.slice(0, i + 1).join("");
+    const key = button(i ? shown_char(char) : "·", () => {
       draw_line.textContent = "";
-      set_prompt(all.slice(0, i + 1).join(""));
+      set_prompt(start);
     });
-    key.setAttribute("aria-label", i < 0 ? "back to the beginning"
-      : `back to ${all.slice(0, i + 1).join("")}`);
+    key.setAttribute("aria-label", `back to ${start || "the beginning"}`);
     return key;
-  };
-  letters.replaceChildren(back(-1), ...all.map((_, i) => back(i)),
-    ...(is_end ? [html("b", {}, "end")] : []));
+  }), ...(is_end ? [html("b", {}, "end")] : []));
 }
 
 // %% The panel
@@ -803,20 +794,19 @@ function start(changes = {}, without = parts.value) {
   }
   const job = { settings: { ...settings }, docs, text: ready.value,
                 without: without === "nothing" ? null : without };
-  const same = trials.find((trial) => !trial.job.model && trial.job.docs.join("\n")
-    === docs.join("\n") && JSON.stringify(traits({ job: trial.job }), as_text)
-    === JSON.stringify(traits({ job }), as_text));
+  const told = (one) => String([one.docs.join("\n"), ...Object.values(traits({ job: one }))]);
+  const same = trials.find((trial) => told(trial.job) === told(job));
   if (same) remove(same); // the same once more
-  else if (trials.length === RUNS) {
-    failed.say(`There are ${RUNS} runs: take one away first.`);
-    return;
-  }
+  else if (is_full()) return;
   to_address();
   add(new Trial(job));
   status.textContent = "Training begins.";
 }
 
-const as_text = (key, value) => (typeof value === "bigint" ? String(value) : value);
+function is_full() {
+  if (trials.length === RUNS) failed.say(`There are ${RUNS} runs: take one away first.`);
+  return trials.length === RUNS;
+}
 
 function add(trial) {
   trials.push(trial);
@@ -834,10 +824,7 @@ function choose(trial) {
   chosen = trial;
   samples.replaceChildren(head, ...(trial ? [trial.body] : []));
   trouble.replaceChildren(...(trial ? [trial.failed] : []));
-  if (!trial) {
-    likely.replaceChildren();
-    strip.replaceChildren();
-  }
+  if (!trial) show_nothing();
   ask();
   tell();
 }
@@ -864,10 +851,7 @@ function press() {
 
 function open_model(name, bytes) {
   failed.say();
-  if (trials.length === RUNS) {
-    failed.say(`There are ${RUNS} runs: take one away first.`);
-    return;
-  }
+  if (is_full()) return;
   const trial = new Trial({ model: { name, text: new TextDecoder().decode(bytes) }, docs: [],
                             settings: {}, text: name, without: null });
   trial.state = "paused";
