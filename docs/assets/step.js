@@ -225,12 +225,10 @@
   // Drawing values
 
   const shape = (value) => {
-    const rows = rowsOf(rec, value);
-    if (!rows || (rows.length === 1 && isNodes(value) && rows[0].length === 1)) {
-      return "";
-    }
-    return isRow(value) ? `[${rows[0].length}]`
-      : `[${rows.length}][${Math.max(...rows.map((row) => row.length))}]`;
+    const rows = rowsOf(rec, value) || [[]];
+    const wide = Math.max(...rows.map((row) => row.length));
+    return wide && !isRow(value) ? `[${rows.length}][${wide}]`
+      : wide > 1 ? `[${wide}]` : "";
   };
 
   const tile = (letter) => html("span", { class: "step-token" }, letter);
@@ -308,8 +306,8 @@
     return html("span", { class: "step-bars" }, ...numbers.map((x, j) => {
       const bar = html("i", {});
       bar.style.height = `${100 * x / top}%`;
-      return html("span", { "data-cell": j }, html("span", {}, bar),
-        html("b", {}, under ? under[j] : String(j)));
+      return html("span", { "data-cell": j, "data-letter": under ? under[j] : j },
+        html("span", {}, bar));
     }));
   }
 
@@ -319,13 +317,13 @@
     }
     const rows = rowsOf(rec, value);
     if (!rows) {
-      const text = typeof value === "string" ? value.slice(1) : show(value);
-      const letters = typeof value === "string" && value[0] === "'";
-      const old = typeof before === "number" && before !== value
-        ? [html("s", {}, show(before)), " → "] : [];
-      return letters ? [...text].map(tile)
-        : [html("span", { class: typeof value !== "number" ? ""
-          : /grad/.test(name) ? "is-grad" : "is-value" }, ...old, text)];
+      const text = String(value).slice(1);
+      if (typeof value !== "number") {
+        return value[0] === "'" ? [...text].map(tile) : [text];
+      }
+      return [...(typeof before === "number" ? [html("s", {}, show(before)), " → "]
+        : []), html("b", { class: /grad/.test(name) ? "is-grad" : "is-value" },
+                    show(value))];
     }
     const told = html("output", { class: "step-told" });
     const read = (pick) => rows.map((row) => row.map(pick));
@@ -354,8 +352,10 @@
           .map(([numbers, tint]) => heat(rows, numbers, colour(tint), letters,
             slopes && rows[0].length <= 16 ? width / 2 - 6 : width));
     const cells = rows.flatMap((row, i) => row.map((_, j) => [i, j]));
+    const said = one ? pictures.map((node) => node.textContent).join("")
+      : shape(value);
     const press = button("", { class: "step-cells", "aria-label":
-      `${name} ${shape(value)}: where from?` }, () => {
+      `${name} ${said}: where from?` }, () => {
       const [i, j] = press.cell || [0, 0];
       if (rows[i][j].id === undefined) tell([i, j]);
       else ask([rows[i][j].id], cells.map(([a, b]) => rows[a][b].id));
@@ -372,7 +372,7 @@
     press.classList.add("is-one");
     const called = rows[0][0].id === undefined ? "" : nameOf(rows[0][0].id)
       || SIGNS[origin(rec, rows[0][0].id).op];
-    if (called && called !== name) told.textContent = `, ${called}`;
+    if (called && called.split(",")[0] !== name) told.textContent = `, ${called}`;
     return [press, told];
   }
 
@@ -397,9 +397,6 @@
       .map(([title, list]) => html("div", {}, html("h2", {}, title),
         ...list.map((one) => variable(one, rec.frames[frame][0])))));
     values.scrollTop = 0;
-    if (!found.length) {
-      values.append(html("p", {}, "No variable has been set yet."));
-    }
   }
 
   // Where a number comes from
@@ -420,11 +417,9 @@
   }
 
   // A node as a button that asks about it.
-  function link(id) {
-    return button(`${nameOf(id) || `(${SIGNS[origin(rec, id).op]})`} `
-      + `= ${show(number(id))}`, { class: "step-node" },
-      () => ask([...asked, id]));
-  }
+  const link = (id, told = ` = ${show(number(id))}`) =>
+    button((nameOf(id) || `(${SIGNS[origin(rec, id).op]})`) + told,
+      { class: "step-node" }, () => ask([...asked, id]));
 
   // What a node gets its slope from: [parent, slope in the node].
   function parents(id) {
@@ -484,7 +479,7 @@
         html("b", { class: "is-grad" }, show(rec.grad[id])),
         list.length ? ", the sum of what it was handed: slope of the other, "
           + "times slope in this." : "."),
-      table(list.slice(0, LISTED).map(([parent, slope]) => [link(parent),
+      table(list.slice(0, LISTED).map(([parent, slope]) => [link(parent, ""),
         html("span", { class: "is-grad" }, show(rec.grad[parent])),
         `· ${short(slope)}`, `= ${short(rec.grad[parent] * slope)}`])),
       ...(list.length > LISTED

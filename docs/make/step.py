@@ -326,10 +326,10 @@ class Recorder:
             if not value:
                 return "#[] (empty)"
             first = value[0]
+            if len(value) > 256:
+                return f"#[{len(value)}] of {type(first).__name__}"
             if isinstance(first, Value):
                 return "v" + self.ids(value)
-            if isinstance(first, (int, float)) and len(value) > 256:
-                return f"#[{len(value)}] numbers"
             if isinstance(first, tuple) and not isinstance(first[0], Value):
                 return f"#[{len(value)}] rows, each as Values and as numbers"
             return [self.coded(name, v, depth + 1) for v in value]
@@ -341,7 +341,8 @@ class Recorder:
         for name in dict.fromkeys(FILE.names[frame.name]):
             value = locals_.get(name, self)
             if name in SILENT or value is self or (
-                    name in ("m", "v") and frame.name == "train_step"):
+                    frame.name == "train_step"
+                    and name in ("m", "v", "before", "collecting")):
                 continue
             if isinstance(value, dict):
                 found.update({f"{name}[{i}]": v for i, v in value.items()})
@@ -616,7 +617,7 @@ def ada():
         "stages": stages(recorder),
         "tokens": recorder.tokens,
         "grad": [brief(v.grad, 3) for v in recorder.made],
-        "after": [brief(w.data, 3) for w in recorder.made[:n]],
+        "after": [brief(w.data) for w in recorder.made[:n]],
         "backward": at - 1,
         "adam": recorder.first("train_step", "return loss.data") - 1}
 
