@@ -31,7 +31,7 @@ ASKED = {"sums": 15, "sorting": 100, "brackets": 100}
 
 
 def losses(found, text, label, seeds=TEN):
-    rows = found[text][label]
+    rows = found[text].get(FILE if label == FILE_RUNG else label, {})
     return [rows[str(seed)]["loss"] for seed in seeds if str(seed) in rows]
 
 
@@ -41,7 +41,7 @@ def signed(number, digits=3):
 
 def right(found, text, label, seeds=TEN):
     """How many held-out documents come out right: a mean, and the range."""
-    rows = found[text][label]
+    rows = found[text][FILE if label == FILE_RUNG else label]
     all_right = [rows[str(seed)]["right"] for seed in seeds
                  if str(seed) in rows]
     if min(all_right) == max(all_right):
@@ -65,7 +65,7 @@ def parts(found):
     for label in PARTS[1:]:
         names = compared(found, "names", label, FILE)
         mirrored = ("", "", "")
-        if label in found["palindromes"]:
+        if losses(found, "palindromes", label):
             loss, gain, _, _ = compared(found, "palindromes", label, FILE)
             mirrored = loss, gain, right(found, "palindromes", label)
         rows.append((label, *names, *mirrored))
@@ -86,9 +86,11 @@ def rungs(found):
         names = losses(found, "names", label)
         gain = ("", "") if before is None else compared(
             found, "names", label, FILE_RUNG if beside else before)[1::2]
+        mirrored = losses(found, "palindromes", label)
         rows.append((name, f"{mean(names):.3f}", span(names), *gain,
-                     f"{mean(losses(found, 'palindromes', label)):.3f}",
-                     right(found, "palindromes", label)))
+                     *([f"{mean(mirrored):.3f}",
+                        right(found, "palindromes", label)]
+                       if mirrored else ["", ""])))
         before = before if beside else label
     return table(("rung", "names", "range", "difference", "worse",
                   "palindromes", "right of 100"), rows)
@@ -111,7 +113,7 @@ def knocked(found):
             without = compared(found, text, label, FILE)[1] if label else ""
             costs = [run["knocked out"][name] - run["loss"]
                      for seed, run in found[text][FILE].items()
-                     if int(seed) in TEN]
+                     if int(seed) in TEN and "knocked out" in run]
             row += [without, signed(mean(costs)), span(costs, "+")]
         rows.append(row)
     return table(("part", "names: trained without", "knocked out",
@@ -134,10 +136,15 @@ def palindromes(found):
 def languages(found):
     rows = []
     for text, limit in LIMITS.items():
-        counted = min(COUNTS, key=lambda label: mean(
-            losses(found, text, label, FIVE)))
+        if text not in found:
+            continue
+        counted = min([label for label in COUNTS if losses(
+            found, text, label)] or COUNTS, key=lambda label: mean(
+                losses(found, text, label) or [0.0]))
         for label in (FILE, "no attention", "no positions", counted):
             got = losses(found, text, label)
+            if len(got) < len(FIVE):
+                continue
             rows.append((f"{text}, {label}", f"{limit:.3f}",
                          f"{mean(got):.3f}", span(got),
                          right(found, text, label),
@@ -151,7 +158,8 @@ def settings(found):
     for label in ("2,000 steps", "4,000 steps", "four names a step",
                   "n_embd 32", "two layers", "one head, not four",
                   "300 names", "100 names"):
-        rows.append((label, *compared(found, "names", label, FILE, FIVE)))
+        if len(losses(found, "names", label, FIVE)) == len(FIVE):
+            rows.append((label, *compared(found, "names", label, FILE, FIVE)))
     whole = losses(found, "names", FILE, FIVE)
     return table(("run", "held-out loss", "difference", "its range", "worse"),
                  [("the default settings", f"{mean(whole):.3f}", "", "", ""),
@@ -159,7 +167,9 @@ def settings(found):
 
 def forty(found):
     """Both losses at some steps, over all seeds."""
-    rows, runs = [], found["names"]["forty names"].values()
+    rows, runs = [], found["names"].get("forty names", {}).values()
+    if not runs:
+        return ""
     for i in range(1, 10, 2):
         train, held_out = zip(*[run["tenths"][i] for run in runs])
         rows.append((str(60 * (i + 1)), f"{mean(train):.2f}",
@@ -179,8 +189,9 @@ def dots(found, text_name, labels, x, top, row):
                  else HELD_OUT)
         drawn += [element("circle", cx=x(loss), cy=y, r=3, fill=color,
                           fill_opacity="0.6") for loss in got]
-        drawn += [line((x(mean(got)), y - 7), (x(mean(got)), y + 7),
-                       color=color, stroke_width=3)]
+        if got:
+            drawn.append(line((x(mean(got)), y - 7), (x(mean(got)), y + 7),
+                              color=color, stroke_width=3))
     return drawn
 
 
@@ -202,14 +213,16 @@ def staircase(found):
                        stroke_width=1, stroke_dasharray="2 4"),
                   *dots(found, name, labels, x, top + 14, row)]
     for i, label in enumerate(labels):
-        a, b = [mean(losses(found, name, label)) for name in scales]
+        a, b = [mean(losses(found, name, label) or [math.nan])
+                for name in scales]
         drawn += [element("rect", x=0, y=top + row * i - 16, width=WIDTH,
                           height=18,
                           fill="var(--md-default-bg-color, none)"),
                   text(8, top + row * i - 8, label, "start"),
-                  text(WIDTH - 8, top + row * i - 8, f"{a:.2f}  {b:.2f}",
-                       "end", fill=SOFT)]
-        told.append(f"{label} {a:.2f} and {b:.2f}")
+                  text(WIDTH - 8, top + row * i - 8,
+                       f"{a:.2f} · {b:.2f}".replace("nan", "–"), "end",
+                       fill=SOFT)]
+        told.append(f"{label} {a:.2f} and {b:.2f}".replace("nan", "untried"))
     return figure("ladder", "From counting to a GPT, on two texts",
                   "Held-out losses of each rung, a dot for each seed and a bar "
                   "for their mean, on names and on palindromes: "
