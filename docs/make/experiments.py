@@ -259,7 +259,6 @@ PARTS = ["the whole file", "no positions", "no attention", "no MLP",
          "gradient descent, not Adam", "one head, not four", "two layers"]
 COUNTS = [f"counts of {n} letters" for n in range(6)]
 MAIN = ["the whole file", "one head, not four", "no attention", "no positions"]
-LANGUAGES = ["sums", "sorting", "brackets"]
 SEARCHED = [label for label in ladder.LEARNED if "file" not in label]
 RATES = 0.003, 0.01, 0.03, 0.1
 DESCENT = "gradient descent, not Adam"
