@@ -120,6 +120,8 @@ FILE = "the whole file"
     (10, "letter and position", "pairs, learned"),
     (10, "one head, residuals", "one head in their place"),
     (10, FILE, "one head, residuals"),
+    (7, "MLP of three letters", FILE),
+    (5, "letter and position", "one head, residuals"),
     (9, FILE, "the file by gradient descent"),
     (10, "blended counts: two letters", FILE),
     (10, "blended counts: three letters", "blended counts: two letters")])
