@@ -4,13 +4,13 @@
     python docs/make/results.py --check   say which are stale
 """
 import math
+import re
 
 from made import mean, script, span, table
 
 import ladder
-from experiments import (COUNTS, FIVE, LANGUAGES, PARTS, SEARCHED, TEN,
-                         recorded)
-from svg import (BASELINE, FAINT, HELD_OUT, INK, SOFT, WIDTH, element, figure,
+from experiments import COUNTS, FIVE, PARTS, TEN, recorded
+from svg import (BASELINE, HELD_OUT, INK, SOFT, WIDTH, element, figure,
                  line, scale, text)
 
 FILE = "the whole file"
@@ -31,67 +31,67 @@ ASKED = {"sums": 15, "sorting": 100, "brackets": 100}
 
 
 def losses(found, text, label, seeds=TEN):
-    rows = found[text][label]
+    rows = found.get(text, {}).get(FILE if label == FILE_RUNG else label, {})
     return [rows[str(seed)]["loss"] for seed in seeds if str(seed) in rows]
 
 
-def signed(number, digits=3):
-    return f"{round(number, digits) + 0.0:+.{digits}f}".replace("-", "−")
+def ranged(numbers, digits=3, sign=""):
+    """A mean and in parentheses the range of numbers."""
+    told = (f"{mean(numbers):{sign}.{digits}f} ({min(numbers):{sign}.2f} to "
+            f"{max(numbers):{sign}.2f})")
+    return re.sub(r"([+-])(0\.0+)(?=[ )])", r"\2", told).replace("-", "−")
 
 
-def right(found, text, label, seeds=TEN):
+def right(found, text, label):
     """How many held-out documents come out right: a mean, and the range."""
-    rows = found[text][label]
-    all_right = [rows[str(seed)]["right"] for seed in seeds
-                 if str(seed) in rows]
-    if min(all_right) == max(all_right):
-        return f"{all_right[0]}"
-    return f"{mean(all_right):.1f} ({min(all_right)} to {max(all_right)})"
+    rows = found[text][FILE if label == FILE_RUNG else label]
+    counts = [rows[str(seed)]["right"] for seed in TEN if str(seed) in rows]
+    if min(counts) == max(counts):
+        return f"{counts[0]}"
+    return f"{mean(counts):.0f} ({min(counts)} to {max(counts)})"
+
+
+def both(found, label):
+    """Loss and right answers on palindromes, if they were tried."""
+    got = losses(found, "palindromes", label)
+    return ((ranged(got), right(found, "palindromes", label)) if got
+            else ("", ""))
 
 
 def compared(found, text, label, other, seeds=TEN):
-    """A loss, how it differs from another seed by seed, and with how many
-    seeds it is larger."""
-    pairs = list(zip(losses(found, text, label, seeds),
-                     losses(found, text, other, seeds)))
-    gains = [a - b for a, b in pairs]
-    return (f"{mean([a for a, _ in pairs]):.3f}", signed(mean(gains)),
-            span(gains, "+"), f"{sum([g > 0 for g in gains])} of {len(gains)}")
+    """How a loss differs from another seed by seed, and with how many seeds
+    it is larger."""
+    gains = [a - b for a, b in zip(losses(found, text, label, seeds),
+                                   losses(found, text, other, seeds))]
+    return (ranged(gains, sign="+"),
+            f"{sum([g > 0 for g in gains])} of {len(gains)}")
 
 
 def parts(found):
     """What each part is worth on both texts, the most harmful first."""
-    rows = []
-    for label in PARTS[1:]:
-        names = compared(found, "names", label, FILE)
-        mirrored = ("", "", "")
-        if label in found["palindromes"]:
-            loss, gain, _, _ = compared(found, "palindromes", label, FILE)
-            mirrored = loss, gain, right(found, "palindromes", label)
-        rows.append((label, *names, *mirrored))
-    rows.sort(key=lambda row: -mean(losses(found, "names", row[0])))
-    whole = (FILE, f"{mean(losses(found, 'names', FILE)):.3f}", "", "", "",
-             f"{mean(losses(found, 'palindromes', FILE)):.3f}", "",
-             right(found, "palindromes", FILE))
-    return table(("variant", "names", "difference", "its range", "worse",
-                  "palindromes", "difference", "right of 100"),
-                 [whole, *rows])
+    labels = sorted(PARTS[1:], key=lambda label: -mean(
+        losses(found, "names", label)))
+    whole = losses(found, "names", FILE)
+    return table(("variant", "names", "difference", "worse", "palindromes",
+                  "right of 100"), [
+        (FILE, f"{mean(whole):.3f}", "", "", *both(found, FILE)),
+        *[(label, f"{mean(losses(found, 'names', label)):.3f}",
+           *compared(found, "names", label, FILE), *both(found, label))
+          for label in labels]])
 
 
 def rungs(found):
     rows, before = [], None
     for label in ladder.RUNGS:
         beside = label in ladder.BLENDED or label == DESCENT_RUNG
-        name = f"*{label}*" if beside else label
-        names = losses(found, "names", label)
-        gain = ("", "") if before is None else compared(
-            found, "names", label, FILE_RUNG if beside else before)[1::2]
-        rows.append((name, f"{mean(names):.3f}", span(names), *gain,
-                     f"{mean(losses(found, 'palindromes', label)):.3f}",
-                     right(found, "palindromes", label)))
+        other = FILE_RUNG if beside else before
+        rows.append((f"*{label}*" if beside else label,
+                     f"{mean(losses(found, 'names', label)):.3f}",
+                     *(compared(found, "names", label, other) if other
+                       else ("", "")), *both(found, label)))
         before = before if beside else label
-    return table(("rung", "names", "range", "difference", "worse",
-                  "palindromes", "right of 100"), rows)
+    return table(("rung", "names", "difference", "worse", "palindromes",
+                  "right of 100"), rows)
 
 
 def samples(found):
@@ -101,65 +101,67 @@ def samples(found):
 
 
 def knocked(found):
-    """Knocked out after training, and trained without."""
+    """What a part costs that is knocked out after training, and what it
+    costs to train without it."""
     rows = []
     for name, label in (("MLP", "no MLP"), ("positions", "no positions"),
                         ("all heads", "no attention"), ("head 1", None),
                         ("head 2", None), ("head 3", None), ("head 4", None)):
         row = [name]
         for text in "names", "palindromes":
-            without = compared(found, text, label, FILE)[1] if label else ""
-            costs = [run["knocked out"][name] - run["loss"]
-                     for seed, run in found[text][FILE].items()
-                     if int(seed) in TEN]
-            row += [without, signed(mean(costs)), span(costs, "+")]
+            row.append(compared(found, text, label, FILE)[0] if label else "")
+            row.append(ranged([
+                run["knocked out"][name] - run["loss"]
+                for seed, run in found[text][FILE].items()
+                if int(seed) in TEN and "knocked out" in run], sign="+"))
         rows.append(row)
     return table(("part", "names: trained without", "knocked out",
-                  "its range", "palindromes: trained without", "knocked out",
-                  "its range"), rows)
+                  "palindromes: trained without", "knocked out"), rows)
 
 
 def palindromes(found):
     rows = []
     for label in [*PALINDROMES, "no positions", *COUNTS]:
         expected = PALINDROMES.get(label)
-        got = losses(found, "palindromes", label)
         rows.append((label.replace("counts of 1 letters", "counts of 1 letter"),
-                     f"{expected:.3f}" if expected else "", f"{mean(got):.3f}",
-                     span(got), right(found, "palindromes", label)))
-    return table(("way", "expected", "held-out loss", "range",
-                  "right of 100"), rows)
+                     f"{expected:.3f}" if expected else "",
+                     *both(found, label)))
+    return table(("way", "expected", "held-out loss", "right of 100"), rows)
 
 
 def languages(found):
     rows = []
     for text, limit in LIMITS.items():
-        counted = min(COUNTS, key=lambda label: mean(
-            losses(found, text, label, FIVE)))
-        for label in (FILE, "no attention", "no positions", counted):
-            got = losses(found, text, label)
-            rows.append((f"{text}, {label}", f"{limit:.3f}",
-                         f"{mean(got):.3f}", span(got),
-                         right(found, text, label),
-                         str(ASKED[text])))
-    return table(("text and variant", "limit", "held-out loss", "range",
-                  "right", "of"), rows)
+        ways = [label for label in (FILE, "no attention", "no positions",
+                                    *COUNTS)
+                if len(losses(found, text, label)) >= len(FIVE)]
+        counted = [label for label in ways if label in COUNTS]
+        best = min(counted, default=None, key=lambda label: mean(
+            losses(found, text, label)))
+        rows += [(f"{text}, {label}", f"{limit:.3f}",
+                  ranged(losses(found, text, label)),
+                  right(found, text, label), str(ASKED[text]))
+                 for label in ways if label not in counted or label == best]
+    return table(("text and way", "limit", "held-out loss", "right", "of"),
+                 rows)
 
 
 def settings(found):
-    rows = []
-    for label in ("2,000 steps", "4,000 steps", "four names a step",
-                  "n_embd 32", "two layers", "one head, not four",
-                  "300 names", "100 names"):
-        rows.append((label, *compared(found, "names", label, FILE, FIVE)))
-    whole = losses(found, "names", FILE, FIVE)
-    return table(("run", "held-out loss", "difference", "its range", "worse"),
-                 [("the default settings", f"{mean(whole):.3f}", "", "", ""),
-                  *rows])
+    labels = [label for label in (
+        "2,000 steps", "4,000 steps", "four names a step", "n_embd 32",
+        "two layers", "one head, not four", "300 names", "100 names")
+        if len(losses(found, "names", label, FIVE)) == len(FIVE)]
+    return table(("run", "held-out loss", "difference", "worse"), [
+        (label, f"{mean(losses(found, 'names', label, FIVE)):.3f}",
+         *(compared(found, "names", label, FILE, FIVE) if label != FILE
+           else ("", ""))) for label in [FILE, *labels]])
+
 
 def forty(found):
     """Both losses at some steps, over all seeds."""
-    rows, runs = [], found["names"]["forty names"].values()
+    rows, runs = [], found["names"].get("forty names", {}).values()
+    if not runs:
+        return ""
     for i in range(1, 10, 2):
         train, held_out = zip(*[run["tenths"][i] for run in runs])
         rows.append((str(60 * (i + 1)), f"{mean(train):.2f}",
@@ -179,8 +181,9 @@ def dots(found, text_name, labels, x, top, row):
                  else HELD_OUT)
         drawn += [element("circle", cx=x(loss), cy=y, r=3, fill=color,
                           fill_opacity="0.6") for loss in got]
-        drawn += [line((x(mean(got)), y - 7), (x(mean(got)), y + 7),
-                       color=color, stroke_width=3)]
+        if got:
+            drawn.append(line((x(mean(got)), y - 7), (x(mean(got)), y + 7),
+                              color=color, stroke_width=3))
     return drawn
 
 
@@ -202,14 +205,16 @@ def staircase(found):
                        stroke_width=1, stroke_dasharray="2 4"),
                   *dots(found, name, labels, x, top + 14, row)]
     for i, label in enumerate(labels):
-        a, b = [mean(losses(found, name, label)) for name in scales]
+        a, b = [mean(losses(found, name, label) or [math.nan])
+                for name in scales]
         drawn += [element("rect", x=0, y=top + row * i - 16, width=WIDTH,
                           height=18,
                           fill="var(--md-default-bg-color, none)"),
                   text(8, top + row * i - 8, label, "start"),
-                  text(WIDTH - 8, top + row * i - 8, f"{a:.2f}  {b:.2f}",
-                       "end", fill=SOFT)]
-        told.append(f"{label} {a:.2f} and {b:.2f}")
+                  text(WIDTH - 8, top + row * i - 8,
+                       f"{a:.2f} · {b:.2f}".replace("nan", "–"), "end",
+                       fill=SOFT)]
+        told.append(f"{label} {a:.2f} and {b:.2f}".replace("nan", "untried"))
     return figure("ladder", "From counting to a GPT, on two texts",
                   "Held-out losses of each rung, a dot for each seed and a bar "
                   "for their mean, on names and on palindromes: "
