@@ -118,7 +118,8 @@
     function typed() {
       const plain = input.value.toLowerCase().normalize("NFD")
         .replace(/\p{M}/gu, "");
-      left = [...new Set(plain)].filter((char) => !chars.includes(char)).join(" ");
+      left = [...new Set(plain.replace(/\s/g, ""))]
+        .filter((char) => !chars.includes(char)).join(" ");
       begun = [...plain].filter((char) => chars.includes(char)).join("")
         .slice(0, LONGEST);
       ended = false;
