@@ -94,12 +94,13 @@
           html("b", {}, token));
       }));
       const start = text.slice(0, at);
-      title.textContent = `In 100 names that begin ${start ? `with ${start}` : "anyhow"}`
-        + ", it expects next";
+      title.textContent = "Of 100 names that begin "
+        + `${start ? `with ${start}` : "anyhow"}, so many go on with`;
       const [a, b, c] = ranks.map((i) => `${tokens[i]} (${percent(now[i])})`);
-      said.textContent = (left ? `It knows only a to z: ${left} is left out. ` : "")
-        + (ended ? `It ends here: ${text} is one of its names. Press again for another. ` : "")
-        + `After ${start || "nothing"} it expects ${a}, ${b} or ${c}.`;
+      said.textContent = (left
+        ? `It knows only a to z, so it leaves out ${left} here. ` : "")
+        + (ended ? `It ends here: ${text}. The next letter begins another. ` : "")
+        + `${start ? `After ${start}` : "At the beginning"} it expects ${a}, ${b} or ${c}.`;
     }
 
     function choose(i, focus) {
@@ -117,7 +118,8 @@
     function typed() {
       const plain = input.value.toLowerCase().normalize("NFD")
         .replace(/\p{M}/gu, "");
-      left = [...new Set(plain)].filter((char) => !chars.includes(char)).join(" ");
+      left = [...new Set(plain.replace(/\s/g, ""))]
+        .filter((char) => !chars.includes(char)).join(" ");
       begun = [...plain].filter((char) => chars.includes(char)).join("")
         .slice(0, LONGEST);
       ended = false;
