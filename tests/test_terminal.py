@@ -68,16 +68,16 @@ def test_ctrl_c_ends_training_saves_and_samples(at_work, saved_step, saves):
 
 def test_interrupted_and_resumed(at_work, call, docs):
     """Nothing shows that it was: not one digit, not one sample."""
-    args = [*TINY, "--steps=2000", "--samples=5", "--holdout=0.4"]
+    args = [*TINY, "--steps=1000", "--samples=5", "--holdout=0.4"]
     whole = call(*args, "--save=whole.json").stdout.splitlines()
     process = at_work("step    1", *args, "--save=m.json")
     process.send_signal(INT)
     status, rest, _ = end_of(process)
     assert status == 0 and len(samples(rest)) == 5
-    [stopped] = re.findall(r"stopped after step (\d+) of 2000", rest)
+    [stopped] = re.findall(r"stopped after step (\d+) of 1000", rest)
     resumed = call("--load=m.json", "docs.txt").stdout.splitlines()
     assert resumed[0] == whole[0] and "(1 held out," in whole[0]
-    assert re.match(rf"step {int(stopped) + 1:4d} / 2000 .* \| held-out \d",
+    assert re.match(rf"step {int(stopped) + 1:4d} / 1000 .* \| held-out \d",
                     resumed[1])
     assert resumed[2:] == whole[-len(resumed[2:]):]
     assert ((docs.parent / "m.json").read_bytes()
