@@ -58,13 +58,6 @@ def test_only_known_characters_and_at_most_a_block(wide, wide_params, tokenizer)
     assert min(map(len, samples)) < 3
 
 
-@pytest.mark.parametrize("prompt", ["a", "dad", "abcdeabcdea"])
-def test_a_prompt_is_kept(prompt, wide, wide_params, tokenizer):
-    samples = texts(wide, wide_params, tokenizer, seed=5, prompt=prompt)
-    assert all([sample.startswith(prompt) for sample in samples])
-    assert len(prompt) < max(map(len, samples)) <= wide.block_size
-
-
 def test_an_unknown_character_is_refused(wide, wide_params, tokenizer):
     with pytest.raises(ValueError, match="^'X' is not in the vocabulary$"):
         texts(wide, wide_params, tokenizer, seed=1, prompt="aXe")

@@ -50,7 +50,7 @@ def measure(site, rounds=5):
             page.goto(f"{pathlib.Path(site).resolve().as_uri()}/train.html")
             python = seconds(lambda: program(sys.executable, ROOT / "microgpt.py"))
             ratios["node"].append(python / seconds(
-                lambda: program(node, ROOT / "docs/assets/microgpt.js")))
+                lambda: program(node, ROOT / "tests/node.js")))
             ratios["page"].append(python / seconds(page_run))
             page.close()
         browser.close()
