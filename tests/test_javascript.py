@@ -357,7 +357,7 @@ def test_a_model_goes_from_one_to_the_other_and_back(settings, docs, tokenizer, 
 
 def test_a_model_of_each_version_is_loaded():
     """Also where it lacks a setting, as those of an older program may."""
-    paths = sorted((ROOT / "tests/models").glob("version-*.json"))
+    paths = sorted((ROOT / "tests/models").glob("version-[0-9].json"))
     if not paths:
         pytest.skip("no model is kept here")
     for path in paths:
