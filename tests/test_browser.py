@@ -197,46 +197,29 @@ def test_backward_shows_any_number_name_and_size(live):
 def expect_attention(live, entry, when, at):
     tokens, seen = entry["tokens"], entry[when]
     assert texts(live, "tbody th") == tokens
-    cells = [text for text in texts(live, "tbody td") if text]
-    assert [float(c) for c in cells] == pytest.approx(
-        [head[at][row] for row in range(at + 1) for head in seen["weights"]],
-        abs=0.00501)
-    assert texts(live, ".live-list b") == [t for t, _ in seen["next"][at]]
-    assert [float(t) for t in texts(live, ".live-list .live-bar")] == pytest.approx(
-        [p for _, p in seen["next"][at]], abs=0.000501)
-    assert live.locator(".live-heat").count() == len(seen["weights"])
+    assert [float(text) for text in texts(live, "tbody td") if text] == pytest.approx(
+        [head[at][row] for row in range(at + 1) for head in seen["weights"]], abs=0.00501)
     shades = live.locator(".live-cell").evaluate_all(
         "all => all.map(e => Number(e.getAttribute('fill-opacity')))")
     assert shades == [w for head in seen["weights"] for row in head for w in row]
-    token, probability = seen["next"][at][0]
-    assert f"{when.title()} training, at {tokens[at]}" in status(live)
-    likely = re.search(r"the likeliest next is (\w+) \((\S+)\)\.$", status(live))
-    assert likely[1] == token
-    assert float(likely[2]) == pytest.approx(probability, abs=0.00501)
-    if at:
-        head, at_token, weight = re.search(
-            r"head (\d) looks mostly at (\w+) \((\S+)\)", status(live)).groups()
-        weights = seen["weights"][int(head) - 1][at]
-        assert max(weights) == max(max(w[at]) for w in seen["weights"])
-        assert at_token == tokens[weights.index(max(weights))]
-        assert float(weight) == pytest.approx(max(weights), abs=0.00501)
+    assert texts(live, ".live-list b") == [token for token, _ in seen["next"][at]]
+    assert [float(t) for t in texts(live, ".live-list .live-bar")] == pytest.approx(
+        [p for _, p in seen["next"][at]], abs=0.000501)
+    token, p = seen["next"][at][0]
+    assert status(live).startswith(f"{when.title()} training, at {tokens[at]}")
+    assert f"the likeliest next is {token} ({p:.2f})" in status(live)
 
 
 def test_attention(live):
     entries = recorded("attention")["names"]
     select, radios = live.locator("select"), live.locator("input[type=radio]")
-    expect_good_manners(live)
-    expect_attention(live, entries[0], "after", len(entries[0]["tokens"]) - 1)
-    press(live, select, "ArrowDown")
-    expect_attention(live, entries[1], "after", len(entries[1]["tokens"]) - 1)
-    press(live, radios.nth(1), "ArrowLeft")
     last = len(entries[1]["tokens"]) - 1
+    expect_good_manners(live)
+    press(live, select, "ArrowDown")
+    press(live, radios.nth(1), "ArrowLeft")
     expect_attention(live, entries[1], "before", last)
     press(live, radios.nth(2 + last), "ArrowLeft")
-    for at in range(last - 1, 0, -1):
-        expect_attention(live, entries[1], "before", at)
-        live.page.keyboard.press("ArrowLeft")
-    expect_attention(live, entries[1], "before", 0)
+    expect_attention(live, entries[1], "before", last - 1)
     heights = set()
     for entry in entries:
         select.select_option(label=entry["name"])
@@ -248,22 +231,6 @@ def test_attention(live):
     assert len(heights) == 1, "the panel changes its height with the name"
     live.locator(".live-strip").nth(1).click()
     expect_attention(live, entry, "after", 1)
-
-
-def expect_training(live, data, at, prefix):
-    shot = data["snapshots"][at]
-    step, probs = shot["step"], shot["next"][prefix]
-    assert live.locator(".live-value").text_content() == str(step)
-    assert texts(live, ".live-samples li") == shot["samples"]
-    expect_columns(live, data["tokens"], probs)
-    mean = dict(data["loss"]).get(step)
-    trained, held_out = texts(live, "dd")
-    assert trained == ("–" if mean is None else f"{mean:.2f}")
-    assert float(held_out) == pytest.approx(shot["held_out"], abs=0.00501)
-    assert f"At step {step} the held-out loss is {held_out}" in status(live)
-    assert f"likeliest is {data['tokens'][probs.index(max(probs))]} (" in status(live)
-    return [float(live.locator(selector).get_attribute(name)) for selector, name
-            in ((".live-now", "x1"), (".live-held-out-at", "cy"))]
 
 
 def expect_columns(live, tokens, probs):
@@ -278,27 +245,28 @@ def expect_columns(live, tokens, probs):
         [p / max(probs) for p in probs], abs=0.02)
 
 
+def expect_training(live, data, at, prefix):
+    shot = data["snapshots"][at]
+    mean = dict(data["loss"]).get(shot["step"])
+    assert live.locator(".live-value").text_content() == str(shot["step"])
+    assert texts(live, ".live-samples li") == shot["samples"]
+    assert texts(live, "dd") == ["–" if mean is None else f"{mean:.2f}",
+                                 f"{shot['held_out']:.2f}"]
+    assert f"At step {shot['step']} the held-out loss is" in status(live)
+    expect_columns(live, data["tokens"], shot["next"][prefix])
+
+
 def test_training(live):
     data = recorded("training")
     last = len(data["snapshots"]) - 1
-    slide, radios = live.locator("input[type=range]"), live.locator(
-        "input[type=radio]")
+    slide, radios = live.locator("input[type=range]"), live.locator("input[type=radio]")
     expect_good_manners(live)
     expect_training(live, data, last, "")
     press(live, slide, "Home")
-    seen = []
     for at in range(last + 1):
-        seen.append(expect_training(live, data, at, ""))
+        expect_training(live, data, at, "")
         live.page.keyboard.press("ArrowRight")
-    steps, heights = zip(*seen)
-    assert list(steps) == sorted(steps)
-    assert sorted(range(last + 1), key=heights.__getitem__) == sorted(
-        range(last + 1), key=lambda i: -data["snapshots"][i]["held_out"])
-    chart = texts(live, ".live-curve text")
-    assert len(chart) > 3
-    assert slide.get_attribute("aria-valuetext") == "1000"
     press(live, radios.nth(0), "ArrowRight")
-    expect_training(live, data, last, data["prefixes"][1])
     slide.click(position={"x": 2, "y": 10})
     expect_training(live, data, 0, data["prefixes"][1])
     for i, prefix in enumerate(data["prefixes"]):
@@ -306,52 +274,25 @@ def test_training(live):
         expect_training(live, data, 0, prefix)
 
 
-def expect_temperature(live, data, which, degree):
-    entry = data["prefixes"][which]
-    assert live.locator(".live-value").text_content() == f"{degree:.2f}"
-    shown = [float(t) for t in texts(live, ".live-bars .live-bar")]
-    assert f"At temperature {degree:.2f}, " in status(live)
-    assert f" follows {entry['prefix'] or 'bos alone'} " in status(live)
-    if f"{degree:g}" in entry["probs"]:
-        probs = entry["probs"][f"{degree:g}"]
-        expect_columns(live, data["tokens"], probs)
-        assert data["tokens"][probs.index(max(probs))] + " follows" in status(live)
-    assert sum(shown) == pytest.approx(1, abs=27 * 0.0005)
-    return max(shown)
-
-
 def test_temperature(live):
+    """What the page computes is what the engine computes."""
     data = recorded("temperature")
-    slide, radios = live.locator("input[type=range]"), live.locator(
-        "input[type=radio]")
+    slide, radios = live.locator("input[type=range]"), live.locator("input[type=radio]")
     expect_good_manners(live)
-    boldest = expect_temperature(live, data, 1, 0.5)
     press(live, slide, "Home")
-    assert expect_temperature(live, data, 1, 0.1) > boldest
-    for i in range(1, 59):
-        live.page.keyboard.press("ArrowRight")
-        if i % 6 == 0:
-            expect_temperature(live, data, 1, 0.1 + 0.05 * i)
-    expect_temperature(live, data, 1, 3.0)
-    slide.click(position={"x": 2, "y": 10})
-    expect_temperature(live, data, 1, 0.1)
-    slide.fill("2")
-    live.page.locator(".live-head").click()
+    assert live.locator(".live-value").text_content() == "0.10"
+    live.locator(".live-head").click()
     press(live, radios.nth(1), "ArrowRight")
-    expect_temperature(live, data, 2, 2.0)
-    for which in range(len(data["prefixes"])):
+    for which, entry in enumerate(data["prefixes"]):
         radios.nth(which).click()
-        for degree in data["prefixes"][which]["probs"]:
-            slide.fill(degree)
-            expect_temperature(live, data, which, float(degree))
-
-
-def test_temperature_is_what_the_engine_computes():
-    for entry in recorded("temperature")["prefixes"]:
-        for degree, probs in entry["probs"].items():
-            logits = [microgpt.Value(x) / float(degree) for x in entry["logits"]]
-            assert [p.data for p in microgpt.softmax(logits)] == pytest.approx(
-                probs, rel=1e-12, abs=1e-12)
+        for degree in (0.1, 0.5, 1.35, 3.0):
+            slide.fill(str(degree))
+            logits = [microgpt.Value(x) / degree for x in entry["logits"]]
+            probs = [p.data for p in microgpt.softmax(logits)]
+            expect_columns(live, data["tokens"], probs)
+            assert status(live).startswith(
+                f"At temperature {degree:.2f}, {data['tokens'][probs.index(max(probs))]} "
+                f"follows {entry['prefix'] or 'bos alone'} with ")
 
 
 def test_a_cut_off_training_figure_stays(browser, site, tmp_path):

@@ -106,16 +106,6 @@ def test_paragraphs_are_the_same(tmp_path):
     assert ours[0] == 0 and "documents 3 " in ours[1]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("args", [
-    f"--seed {seed} --steps {steps} {size}" for seed, steps, size in [
-        (1, 1000, ""), (2, 1000, "--n-layer 2"), (3, 1000, "--block-size 6"),
-        (4, 500, "--n-embd 32 --n-head 8"), (5, 3000, "--learning-rate 0.003")]])
-def test_whole_runs_are_the_same(args):
-    ours, theirs = both(*args.split())
-    assert ours == theirs
-    assert ours[0] == 0
-
 # %% The same errors
 
 
@@ -156,61 +146,43 @@ def test_a_text_that_is_none_is_told_alike(tmp_path):
 
 
 def test_misuse_of_functions_is_told_alike():
+    """Each written once for both, in words that the two languages share."""
+    calls = ["linear([[a, b]], [[a]])", "attention(1, [a, b], [[a]], [[a]])",
+             "mlp([[a]], [[a, b]], [[a]])", "gpt(run.config, run.params, [3], k, v)",
+             "gpt(run.config, run.params, many, k, v)", "cross_entropy([a, b], 2)",
+             "tokenizer.encode('abc')", "tokenizer.encode(odd)", "tokenizer.decode([2])",
+             "train_step(idle)", "train_step(finished)", "a.log()", "b.log()",
+             "big.exp()"]
+    in_python = ["a ** -1", "a ** 0.5", "b ** 0.5", "(big * 1e300) ** 2", "b / a",
+                 "Run(huge, ['a'])"]
+    in_javascript = ["a.pow(-1)", "a.pow(0.5)", "b.pow(0.5)", "big.mul(1e300).pow(2)",
+                     "b.div(a)", "new Run(huge, ['a'])"]
     theirs = javascript("""
-        const { Value, Tokenizer, Config, Run } = m;
-        const v = (...xs) => xs.map((x) => new Value(x));
+        const { Value, Config, Run, Tokenizer, linear, attention, mlp, gpt,
+                cross_entropy, train_step } = m;
+        const [a, b, big] = [0, -8, 1000].map((x) => new Value(x));
         const run = new Run(new Config({ n_embd: 2, n_head: 1 }), ["ab"]);
-        return [
-            () => m.linear([v(1, 2)], [v(1)]),
-            () => m.attention(1, v(1, 2), [v(1)], [v(1)]),
-            () => m.mlp([v(1)], [v(1, 2)], [v(1)]),
-            () => m.gpt(run.config, run.params, [3], [], []),
-            () => m.gpt(run.config, run.params, Array(17).fill(0), [], []),
-            () => m.cross_entropy(v(1, 2), 2),
-            () => new Tokenizer(["ab"]).encode("abc"),
-            () => new Tokenizer(["ab"]).encode("\\x1b"),
-            () => new Tokenizer(["ab"]).decode([2]),
-            () => m.train_step(new Run(run.config, [])),
-            () => m.train_step(new Run(new Config({ steps: 0 }), ["a"])),
-            () => new Run(new Config({ n_embd: 9000, n_head: 1 }), ["a"]),
-            () => new Value(0).log(), () => new Value(-1).log(),
-            () => new Value(0).pow(-1), () => new Value(0).pow(0.5),
-            () => new Value(-8).pow(0.5),
-            () => new Value(1e200).pow(2), () => new Value(1000).exp(),
-            () => new Value(2).div(new Value(0)),
-        ].map(%s);""" % TELL)
-    Value, Tokenizer, Config = microgpt.Value, microgpt.Tokenizer, microgpt.Config
-
-    def v(*numbers):
-        return [Value(x) for x in numbers]
-
-    def gpt(token_ids):
-        caches = [microgpt.defaultdict(list) for _ in range(2)]
-        return microgpt.gpt(run.config, run.params, token_ids, *caches)
-
-    run = microgpt.Run(Config(n_embd=2, n_head=1), ["ab"])
-    ours = told_by([
-        lambda: microgpt.linear([v(1, 2)], [v(1)]),
-        lambda: microgpt.attention(1, v(1, 2), [v(1)], [v(1)]),
-        lambda: microgpt.mlp([v(1)], [v(1, 2)], [v(1)]),
-        lambda: gpt([3]), lambda: gpt([0] * 17),
-        lambda: microgpt.cross_entropy(v(1, 2), 2),
-        lambda: Tokenizer(["ab"]).encode("abc"),
-        lambda: Tokenizer(["ab"]).encode("\x1b"),
-        lambda: Tokenizer(["ab"]).decode([2]),
-        lambda: microgpt.train_step(microgpt.Run(run.config, [])),
-        lambda: microgpt.train_step(microgpt.Run(Config(steps=0), ["a"])),
-        lambda: microgpt.Run(Config(n_embd=9000, n_head=1), ["a"]),
-        lambda: Value(0).log(), lambda: Value(-1).log(), lambda: Value(0) ** -1,
-        lambda: Value(0) ** 0.5, lambda: Value(-8) ** 0.5, lambda: Value(1e200) ** 2,
-        lambda: Value(1000).exp(), lambda: Value(2) / Value(0)])
+        const idle = new Run(run.config, []), many = Array(17).fill(0), odd = "\\x1b";
+        const finished = new Run(new Config({ steps: 0 }), ["a"]);
+        const huge = new Config({ n_embd: 9000, n_head: 1 });
+        const tokenizer = new Tokenizer(["ab"]);
+        return [%s].map((call) => { const k = [], v = []; return (%s)(() => call(k, v)) });
+        """ % (", ".join(f"(k, v) => {call}" for call in calls + in_javascript), TELL))
+    names = dict(vars(microgpt))
+    Config, Run = microgpt.Config, microgpt.Run
+    run = Run(Config(n_embd=2, n_head=1), ["ab"])
+    names.update(zip(["a", "b", "big"], map(microgpt.Value, [0, -8, 1000])))
+    names.update(run=run, idle=Run(run.config, []), many=[0] * 17, odd="\x1b",
+                 finished=Run(Config(steps=0), ["a"]), huge=Config(n_embd=9000, n_head=1),
+                 tokenizer=microgpt.Tokenizer(["ab"]), k=microgpt.defaultdict(list),
+                 v=microgpt.defaultdict(list))
+    ours = told_by([lambda call=call: eval(call, names) for call in calls + in_python])
     # an index out of the list has several names, and newer Pythons say more
     # about log
     plain = [re.sub(r"^(tuple|list) index|^expected a positive input.*",
                     lambda m: "list index" if m[1] else "math domain error", line)
              for line in ours]
     assert theirs == plain
-    assert None not in theirs
 
 
 def test_divergence_is_told_alike_and_leaves_the_run_as_it_was():
@@ -385,7 +357,7 @@ def test_a_model_goes_from_one_to_the_other_and_back(settings, docs, tokenizer, 
 
 def test_a_model_of_each_version_is_loaded():
     """Also where it lacks a setting, as those of an older program may."""
-    paths = sorted((ROOT / "tests/models").glob("version-*.json"))
+    paths = sorted((ROOT / "tests/models").glob("version-[0-9].json"))
     if not paths:
         pytest.skip("no model is kept here")
     for path in paths:

@@ -470,8 +470,8 @@ class Trial {
   hear({ kind, step, ...told }) {
     this.step = step ?? this.step;
     this[`on_${kind}`]?.(told);
-    if (kind === "steps") tell_soon();
-    else tell();
+    if (["ready", "rest", "failed"].includes(kind)) tell();
+    else tell_soon();
   }
 
   on_ready({ config, documents, weights, vocabulary, lines }) {
