@@ -195,7 +195,7 @@
   const choice = html("select", { "aria-label": "Recording" },
     ...keys.map((name) => html("option", { value: name }, NAMES[name])));
   const crumbs = html("ol", { class: "step-crumbs", "aria-label": "Calls" });
-  const codeBox = html("div", { class: "step-code highlight", tabindex: 0,
+  const codeBox = html("div", { class: "step-code", tabindex: 0,
                                 role: "region", "aria-label": "microgpt.py" });
   const values = html("div", { class: "step-values", tabindex: 0,
                                role: "region", "aria-label": "Variables" });
@@ -417,8 +417,8 @@
   }
 
   // A node as a button that asks about it.
-  const link = (id, told = ` = ${show(number(id))}`) =>
-    button((nameOf(id) || `(${SIGNS[origin(rec, id).op]})`) + told,
+  const link = (id, told = ` ${show(number(id))}`) =>
+    button((nameOf(id) || SIGNS[origin(rec, id).op]).split(",")[0] + told,
       { class: "step-node" }, () => ask([...asked, id]));
 
   // What a node gets its slope from: [parent, slope in the node].
@@ -693,7 +693,7 @@
     { attributeFilter: ["data-md-color-scheme"] });
   window.addEventListener("resize", () => rec && go(at));
 
-  codeBox.append(code.closest("pre"));
+  codeBox.append(code.closest(".highlight"));
   place.append(panel);
   place.classList.add("is-live");
   fromAddress();
