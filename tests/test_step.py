@@ -260,13 +260,13 @@ WALK = """async ([press, steps]) => {
 
 
 @pytest.fixture
-def reader(browser, address):
-    """Opens the page at a place of it."""
-    with reading(browser, address, viewport={"width": 1280, "height": 800}) as page:
+def reader(browser, site):
+    """Opens the page at a place of it, from a file."""
+    with reading(browser, site.as_uri()) as page:
         def reader(place="", width=1280, height=800):
             page.set_viewport_size({"width": width, "height": height})
             page.goto("about:blank")
-            page.goto(f"{address}/step.html{place}")
+            page.goto(f"{site.as_uri()}/step.html{place}")
             page.locator(".step-code .is-now").wait_for()
             return page
         yield reader
@@ -282,11 +282,14 @@ def lines_of(recorded):
 
 @browsed
 @pytest.mark.parametrize("name", NAMES)
-def test_walk_by_button_and_back(reader, name):
-    page, lines = reader(f"#{name}-0"), lines_of(recording(name))
-    assert page.evaluate(WALK, ["ArrowRight", len(lines) - 1]) == lines
-    assert now(page) == f"{len(lines)} of {len(lines)}"
-    assert page.evaluate(WALK, ["ArrowLeft", len(lines) - 1]) == lines[::-1]
+def test_walk_by_button_and_back(browser, address, name):
+    lines = lines_of(recording(name))
+    with reading(browser, address) as page:
+        page.goto(f"{address}/step.html#{name}-0")
+        page.locator(".step-code .is-now").wait_for()
+        assert page.evaluate(WALK, ["ArrowRight", len(lines) - 1]) == lines
+        assert now(page) == f"{len(lines)} of {len(lines)}"
+        assert page.evaluate(WALK, ["ArrowLeft", len(lines) - 1]) == lines[::-1]
 
 
 @browsed
@@ -314,11 +317,8 @@ def test_over_and_out(reader):
     page = reader(f"#ada-{inside}")
     assert page.locator(".step-crumbs li").all_text_contents() == [
         "train_step", "document_loss", "gpt", "attention, token 1"]
-    page.locator("body").press("ArrowUp")
-    page.get_by_role("button", name="out").click()
-    page.wait_for_timeout(50)
-    assert page.locator(".step-crumbs li").last.text_content() in (
-        "gpt", "document_loss")
+    page.get_by_role("button", name="↑ out").click()
+    assert page.locator(".step-crumbs li").last.text_content() == "gpt"
 
 
 @browsed

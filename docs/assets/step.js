@@ -14,7 +14,6 @@
                   palindrome: "A palindrome is read",
                   name: "A name is sampled" };
   const PACE = 900; // milliseconds a line, when it plays
-  const LISTED = 20; // of what a number hands its slope on to
   const BY_TOKEN = ["tokens", "positions", "x", "normed", "mixed", "q", "logits"];
 
   // A recording
@@ -104,13 +103,11 @@
   }
 
   // The recording that is shown, its event, and the node that is asked about.
-
   let rec = null;
   let key = "";
   let at = 0;
   let asked = [];
   let playing = 0;
-  const keys = Object.keys(NAMES);
 
   function load(name, then) {
     const got = () => {
@@ -193,9 +190,9 @@
   }
 
   const choice = html("select", { "aria-label": "Recording" },
-    ...keys.map((name) => html("option", { value: name }, NAMES[name])));
+    ...Object.entries(NAMES).map(([value, name]) => html("option", { value }, name)));
   const crumbs = html("ol", { class: "step-crumbs", "aria-label": "Calls" });
-  const codeBox = html("div", { class: "step-code highlight", tabindex: 0,
+  const codeBox = html("div", { class: "step-code", tabindex: 0,
                                 role: "region", "aria-label": "microgpt.py" });
   const values = html("div", { class: "step-values", tabindex: 0,
                                role: "region", "aria-label": "Variables" });
@@ -386,6 +383,7 @@
     return node;
   }
 
+  let kept = new Map(); // what was drawn last, and is still true
   function drawValues() {
     const frame = frameOf(at);
     const found = [...variables(frame, at)];
@@ -393,9 +391,17 @@
     const isNew = ([, { event }]) => event === at;
     const groups = [["Just changed", found.filter(isNew)],
                     ["As before", found.filter((one) => !isNew(one))]];
+    const fresh = new Map();
+    const node = (one) => {
+      const state = [key, frame, one[0], one[1].event, isNew(one), graded(),
+                     Math.sign(at - rec.adam), values.clientWidth].join();
+      fresh.set(state, kept.get(state) || variable(one, rec.frames[frame][0]));
+      return fresh.get(state);
+    };
     values.replaceChildren(...groups.filter(([, list]) => list.length)
       .map(([title, list]) => html("div", {}, html("h2", {}, title),
-        ...list.map((one) => variable(one, rec.frames[frame][0])))));
+        ...list.map(node))));
+    kept = fresh;
     values.scrollTop = 0;
   }
 
@@ -417,8 +423,8 @@
   }
 
   // A node as a button that asks about it.
-  const link = (id, told = ` = ${show(number(id))}`) =>
-    button((nameOf(id) || `(${SIGNS[origin(rec, id).op]})`) + told,
+  const link = (id, told = ` ${show(number(id))}`) =>
+    button((nameOf(id) || SIGNS[origin(rec, id).op]).split(",")[0] + told,
       { class: "step-node" }, () => ask([...asked, id]));
 
   // What a node gets its slope from: [parent, slope in the node].
@@ -479,11 +485,9 @@
         html("b", { class: "is-grad" }, show(rec.grad[id])),
         list.length ? ", the sum of what it was handed: slope of the other, "
           + "times slope in this." : "."),
-      table(list.slice(0, LISTED).map(([parent, slope]) => [link(parent, ""),
+      table(list.map(([parent, slope]) => [link(parent, ""),
         html("span", { class: "is-grad" }, show(rec.grad[parent])),
-        `· ${short(slope)}`, `= ${short(rec.grad[parent] * slope)}`])),
-      ...(list.length > LISTED
-        ? [html("p", {}, `and ${list.length - LISTED} more`)] : [])] : []));
+        `· ${short(slope)}`, `= ${short(rec.grad[parent] * slope)}`]))] : []));
   }
 
   // The code
@@ -574,17 +578,16 @@
 
   function announce() {
     const [line, frame, begins, changed] = rec.events[at];
-    const told = Object.keys(changed).map((name) => {
-      const value = rec.pool[changed[name]];
-      return `${name} ${typeof value === "number" ? show(value) : shape(value)}`;
-    });
+    const said = (value) => shape(value) || (isNodes(value)
+      ? show(number(ids(value.slice(1))[0])) : show(value).replace(/^[#'t]/, ""));
+    const told = Object.entries(changed)
+      .map(([name, where]) => `${name} ${said(rec.pool[where])}`);
     announced.textContent = `${title(frame)}, line ${line}${begins
       ? ", which calls" : ""}: ${lines[line - 1].textContent.trim()}${told.length
       ? `. Changed: ${told.join(", ")}` : ""}.`;
   }
 
   let writing = 0;
-
   // Show an event: all that is seen follows from it.
   function go(event) {
     at = Math.max(0, Math.min(event, rec.events.length - 1));
@@ -595,9 +598,8 @@
     drawBar();
     announce();
     clearTimeout(writing); // a browser bears only so many addresses a second
-    writing = setTimeout(() => {
-      history.replaceState(null, "", `#${key}-${at}`);
-    }, 150);
+    writing = setTimeout(
+      () => history.replaceState(null, "", `#${key}-${at}`), 150);
   }
 
   function move(press) {
@@ -607,10 +609,9 @@
 
   function toggle(on) {
     clearInterval(playing);
-    playing = on ? setInterval(() => {
-      if (at === rec.events.length - 1) toggle(false);
-      else go(at + 1);
-    }, PACE) : 0;
+    const next = () =>
+      (at < rec.events.length - 1 ? go(at + 1) : toggle(false));
+    playing = on ? setInterval(next, PACE) : 0;
     play.textContent = on ? "‖ pause" : "▶ play";
   }
 
@@ -623,14 +624,12 @@
         asked = [];
         choice.value = name;
         slider.max = rec.events.length - 1;
-        const boxes = new Map();
-        for (const [first, part] of rec.parts) {
-          const [, box] = rec.told[part];
-          if (box && !boxes.has(box)) boxes.set(box, first);
-        }
+        const boxes = new Map([...rec.parts].reverse()
+          .map(([first, part]) => [rec.told[part][1], first]));
+        boxes.delete("");
         const jump = ([name, first]) =>
           button(name, {}, () => { toggle(false); go(first); });
-        map.replaceChildren(...[...boxes].map((one) =>
+        map.replaceChildren(...[...boxes].sort((a, b) => a[1] - b[1]).map((one) =>
           html("li", { "data-box": one[0] }, jump(one))));
         stages.replaceChildren(...rec.stages.map(([first, name]) =>
           jump([name, first])));
@@ -643,13 +642,13 @@
   function fromAddress() {
     const [, name, text] = location.hash.match(/^#(\w+)-(\d+)$/) || [];
     const event = Number(text);
-    if (keys.includes(name)) {
+    if (name in NAMES) {
       if (name !== key || event !== at) open(name, event);
     } else if (name === "line") {
       const find = (loaded) => loaded.events.findIndex(([line]) => line === event);
       load("ada", (ada) => open(find(ada) < 0 ? "name" : "ada",
         (loaded) => Math.max(0, find(loaded))));
-    } else if (!rec) open(keys[0], 0);
+    } else if (!rec) open("ada", 0);
   }
 
   // Pointing at a name in the code, or at a variable, lights both.
@@ -680,8 +679,9 @@
   document.addEventListener("keydown", (event) => {
     if (!(event.key in MOVES) || event.altKey || event.ctrlKey || event.metaKey
         || event.target.closest("input, select, textarea")) return;
-    const inside = panel.contains(event.target);
-    if (!inside && event.target !== document.body) return;
+    const seen = panel.getBoundingClientRect().bottom > window.innerHeight / 2;
+    if (!panel.contains(event.target)
+        && (event.target !== document.body || !seen)) return;
     event.preventDefault();
     if (!(event.key === "ArrowLeft" ? at === 0
       : at === rec.events.length - 1)) move(event.key);
@@ -689,11 +689,11 @@
   slider.addEventListener("input", () => { toggle(false); go(Number(slider.value)); });
   choice.addEventListener("change", () => open(choice.value, 0));
   window.addEventListener("hashchange", fromAddress);
-  new MutationObserver(() => rec && go(at)).observe(document.body,
-    { attributeFilter: ["data-md-color-scheme"] });
+  new MutationObserver(() => { kept = new Map(); if (rec) go(at); })
+    .observe(document.body, { attributeFilter: ["data-md-color-scheme"] });
   window.addEventListener("resize", () => rec && go(at));
 
-  codeBox.append(code.closest("pre"));
+  codeBox.append(code.closest(".highlight"));
   place.append(panel);
   place.classList.add("is-live");
   fromAddress();

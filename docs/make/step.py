@@ -15,7 +15,6 @@ Repetitions are folded: of a loop in FOLD only the first turns are events, and
 a function is entered only as often as OPEN says from one line.
 """
 import ast
-import gc
 import html
 import itertools
 import json
@@ -100,10 +99,10 @@ PARTS = {
               "wte, and each position its row of wpe. Their sum is all the "
               "model sees of the text."),
     "norm": ("Norm", "Norm", "attention", "Each row is divided by its root "
-             "mean square, so that no token speaks louder than another."),
-    "qkv": ("Query, key, value", "Query, key, value", "attention", "Three matrices ask "
-            "three things of each token: what it looks for, what it can be "
-            "found by, what it hands over."),
+             "mean square, so that all rows are of a size."),
+    "qkv": ("Query, key, value", "Query, key, value", "attention", "Three "
+            "matrices make three rows of each token's: what it looks for, what "
+            "it can be found by, and what it hands over."),
     "attention": ("Attention", "Attention", "attention", "Each head compares "
                   "a token's query with all keys so far. Softmax makes shares "
                   "of the scores, and the values are mixed by these shares."),
@@ -190,6 +189,11 @@ class Functions:
     def text(self, line):
         return self.lines[line - 1].strip()
 
+    def whole(self, line):
+        """All of the statement that begins at a line, in one."""
+        return " ".join([self.text(n) for n, first in self.statement.items()
+                         if first == line])
+
     def heads(self, line):
         """The loops in whose body a line stands, by their first lines."""
         return self.loops.get(line, [])
@@ -243,9 +247,8 @@ class Frame:
 
     def __init__(self, number, name, parent, label):
         self.number, self.name, self.parent = number, name, parent
-        self.label, self.line, self.begun, self.part = label, None, False, None
-        self.seen, self.turns = {}, Counter()
-        self.extra = {}
+        self.label, self.line, self.begun = label, None, False
+        self.seen, self.turns, self.extra = {}, Counter(), {}
 
 
 class Recorder:
@@ -257,9 +260,9 @@ class Recorder:
         self.pool, self.places, self.live = [], {}, {}
         self.inside = Counter()
         self.made, self.number, self.ops, self.origin = [], {}, [], []
-        self.rows = {}  # what a matrix is called, by its first weight
+        self.rows = {}  # what a matrix is called, by the weights of a row
         for name, matrix in run.params.items():
-            self.rows[id(matrix[0][0])] = name
+            self.rows.update({id(w): name for w in matrix[0]})
             for w in [w for row in matrix for w in row]:
                 self.number[id(w)] = len(self.made)
                 self.made.append(w)
@@ -355,8 +358,6 @@ class Recorder:
                 found[text] = eval(text, {**locals_, "len": len})
             except (AttributeError, IndexError, NameError):
                 continue
-            if found[text] is locals_.get("order"):
-                found[text] = None
         return {**found, **frame.extra}
 
     def changes(self, frame, locals_):
@@ -457,7 +458,7 @@ class Recorder:
         parent = self.live.get(id(back))
         shares = name == "softmax" and back.f_code.co_name == "attention"
         if shares and (parent is None or not self.enters(name, parent)):
-            return self.keep_shares(parent, frame)
+            return self.keep_shares(parent)
         if parent is None and self.frames:
             return None
         if not shares and not self.enters(name, parent):
@@ -480,11 +481,11 @@ class Recorder:
                 self.close(shown, frame.f_locals)
                 del self.live[id(frame)]
                 if shares:
-                    self.keep_shares(parent, frame)(frame, event, arg)
+                    self.keep_shares(parent)(frame, event, arg)
             return local
         return local
 
-    def keep_shares(self, attention, softmax):
+    def keep_shares(self, attention):
         """A tracer that keeps what attention's softmax returns, which is no
         variable: for the frame of attention, if it is shown, and for gpt's."""
         def local(frame, event, arg):
@@ -508,12 +509,12 @@ class Recorder:
                 frame.extra[name.split(".")[-1]] = matrix
 
     def record(self, function, *args):
-        gc.enable()  # else train_step would leave a line out
+        before = sys.gettrace()
         sys.settrace(self.called)
         try:
             return function(*args)
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
 
     # What the page reads
 
@@ -694,7 +695,8 @@ def picture(rows, above):
         f'<path class="step-{"below" if below else above}" '
         f'fill-opacity="{strength / 5:g}" d="{path}"/>'
         for (below, strength), path in sorted(cells.items()) if strength])
-    return (f'<svg viewBox="0 0 {max(map(len, rows))} {len(rows)}" '
+    wide, high = max(map(len, rows)), len(rows)
+    return (f'<svg viewBox="0 0 {wide} {high}" width="{12 * wide}" '
             f'aria-hidden="true">{paths}</svg>')
 
 
@@ -739,7 +741,7 @@ def stills(made):
         out.append(
             f"<div><p><b>{recording['title']}: {title}</b>, line {line} of "
             f"<code>{function}</code></p><pre><code>"
-            f"{html.escape(FILE.text(line))}</code></pre>{values}<p>{text} "
+            f"{html.escape(FILE.whole(line))}</code></pre>{values}<p>{text} "
             f'<a href="{page}.html">Its chapter</a></p></div>\n')
     return "".join(out)
 
