@@ -130,3 +130,13 @@ def test_what_the_ladder_says_of_names(made, seeds, lower, higher):
                      losses(made, "names", higher)))
     assert len(pairs) == 10
     assert sum([a < b for a, b in pairs]) == seeds
+
+
+def test_what_the_ladder_says_of_palindromes(made):
+    found = made[0].recorded()["palindromes"]
+    right = {label: [row["right"] for seed, row in sorted(found[label].items())
+                     if int(seed) in made[0].FIVE]
+             for label in ("one head in their place", "one head, residuals")}
+    assert sum([n > 90 for n in right["one head in their place"]]) == 1
+    assert right["one head, residuals"] == [100] * 5
+    assert all([row["right"] < 90 for row in found["no norms"].values()])
