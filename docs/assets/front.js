@@ -79,7 +79,6 @@
             const cell = html("td", { class: "front-look" },
               html("span", {}, i > at ? "" : percent(share)));
             cell.style.setProperty("--share", share);
-            cell.classList.toggle("is-most", share > 0.5);
             return cell;
           }))));
 
