@@ -315,9 +315,9 @@ def train_step(run):
         raise ValueError("there are no documents, or no steps left")
     before = [w.data for w in run.weights], m[:], v[:], run.step
     collecting = gc.isenabled()
-    if sys.implementation.name == "cpython":
-        gc.disable()  # graphs have no cycles: to look for some is lost time
     try:
+        if sys.implementation.name == "cpython":
+            gc.disable()  # graphs have no cycles: to seek some is lost time
         doc = run.docs[run.step % len(run.docs)]
         loss = document_loss(config, run.params, run.tokenizer, doc)
         if not math.exp(-loss.data) > 0.0:  # as likely as that, or nan
@@ -534,7 +534,7 @@ def complain(error):
     """Say on stderr, in one line, what is wrong, if anybody can hear it."""
     text = re.sub(r"\[\w+ \d+\] ", "", str(error))  # as in [Errno 21]
     with contextlib.suppress(OSError):
-        print("microgpt:", printable(text), file=sys.stderr)
+        print("microgpt:", printable(text), file=sys.stderr, flush=True)
 
 def parse(argv):
     """The options in argv. Raises ValueError, or SystemExit after the help."""
@@ -577,7 +577,7 @@ def prepare(options):
     for name in sorted(given.keys() & fixed):
         if given[name] != getattr(base, name):
             raise ValueError(f"{name}={given[name]} is {getattr(base, name)} "
-                             f"in {model!r}: --init starts a new training")
+                             f"in {model!r}: --init changes all but sizes")
     config = replace(base, **given)
 
     docs = load_docs(options.file, config.paragraphs) if trains else []
@@ -588,9 +588,10 @@ def prepare(options):
     elif trains:
         run = load(model, docs)
     run.config = config
-    for source, texts in (options.file, docs), ("--prompt", [options.prompt]):
-        for char in sorted(set().union(*texts).difference(run.tokenizer.chars)):
-            raise ValueError(f"{model or 'FILE'} lacks {char!r} of {source}")
+    for name, text in [(options.file or "the names", docs),
+                       ("--prompt", options.prompt)]:
+        for char in sorted(set().union(*text).difference(run.tokenizer.chars)):
+            raise ValueError(f"{model or 'FILE'} lacks {char!r} of {name}")
     if len(options.prompt) >= config.block_size:
         raise ValueError(f"--prompt must be shorter than {config.block_size=}")
 
@@ -677,8 +678,7 @@ def main(argv, names=None):
             n_known += text in known
             say(f"sample {i:2d}:", "\n".join(map(printable, text.split("\n"))))
         if known and run.config.samples:
-            say(f"word for word in the documents: {n_known} of "
-                f"{run.config.samples}")
+            say(f"word for word in the documents: {n_known} of {i}")
         return 0 if kept else 1
     except (KeyboardInterrupt, SystemExit) as error:
         return getattr(error, "code", 130)  # 0 after the help
