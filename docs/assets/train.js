@@ -616,7 +616,7 @@ function name_of(trial) {
 // Single losses can be far off: what is above the frame is cut.
 function bounds(even) {
   const all = trials.flatMap(({ curve }) => curve.means);
-  const high = Math.ceil(2 * Math.max(even + 0.7, ...all)) / 2;
+  const high = Math.ceil(2 * Math.min(2 * even, Math.max(even + 0.7, ...all))) / 2;
   return [Math.max(0, Math.floor(2 * Math.min(even - 1.5, ...all.map((x) => x - 0.5))) / 2), high];
 }
 
@@ -687,7 +687,6 @@ function ask() {
 function show_nothing() {
   seen = null;
   likely.replaceChildren();
-  strip.replaceChildren();
 }
 
 const shown_char = (char) => (char === null ? "end" : m.printable(char).replace(/^ $/, "space"));
@@ -704,11 +703,6 @@ function show_likely({ chars, probs }) {
   const most = Math.max(...rows.map(([, p]) => p));
   likely.replaceChildren(...rows.map(([name, p]) => html("li", {}, html("b", {}, name),
     bar(p, most, 3))));
-  strip.replaceChildren(...seen.map(([char, p]) => {
-    const part = html("span", {}, p > 0.04 ? shown_char(char) : "");
-    part.style.flexGrow = p;
-    return part;
-  }));
   next.turn(!is_end);
 }
 
@@ -723,14 +717,25 @@ function draw() {
     + `“${shown_char(char)}”, from ${from.toFixed(3)} to ${(from + p).toFixed(3)}.`;
   const mark = html("i", { class: "train-mark" });
   mark.style.left = `${100 * drawn}%`;
+  strip.replaceChildren(...seen.map(([one, share]) => {
+    const part = html("span", {}, share > 0.04 ? shown_char(one) : "");
+    part.style.flexGrow = share;
+    return part;
+  }), mark);
   if (char === null) {
     is_end = true;
     next.turn(false);
-    strip.append(mark);
     show_letters();
   } else {
     set_prompt(prompt.value + char);
   }
+}
+
+// The strip shows the last draw, until the reader goes elsewhere.
+function go_to(value) {
+  draw_line.textContent = "";
+  strip.replaceChildren();
+  set_prompt(value);
 }
 
 function set_prompt(value) {
@@ -745,10 +750,7 @@ function show_letters() {
   const all = ["", ...prompt.value];
   letters.replaceChildren(...all.map((char, i) => {
     const start = all.slice(0, i + 1).join("");
-    const key = button(i ? shown_char(char) : "·", () => {
-      draw_line.textContent = "";
-      set_prompt(start);
-    });
+    const key = button(i ? shown_char(char) : "·", () => go_to(start));
     key.setAttribute("aria-label", `back to ${start || "the beginning"}`);
     return key;
   }), ...(is_end ? [html("b", {}, "end")] : []));
@@ -933,10 +935,7 @@ const CHOICES = {
 
 ready.addEventListener("change", () => take_ready(ready.value));
 text.addEventListener("input", () => take_own(text.value));
-prompt.addEventListener("input", () => {
-  draw_line.textContent = "";
-  set_prompt(prompt.value);
-});
+prompt.addEventListener("input", () => go_to(prompt.value));
 parts.addEventListener("change", foresee);
 new ResizeObserver(tell_soon).observe(picture);
 
@@ -968,7 +967,7 @@ const panel = html("div", { class: "live-panel train-panel", role: "group",
 
 place.append(panel);
 place.classList.add("is-live");
-take_ready(kept() === null ? "names" : "your own");
+take_ready(kept() ? "your own" : "names");
 from_address();
 show_letters();
 status.textContent = "Press Train.";
