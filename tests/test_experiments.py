@@ -80,6 +80,16 @@ def test_what_is_said_of_sums(made):
     assert len(runs["the whole file"]["42"]["wrong"]) == 10
     blind = sum([run["right"] for run in runs["no attention"].values()])
     assert f"Without attention {blind} of {n} are right" in text
+    free = sum([run["right"] for run in runs["no positions"].values()])
+    assert f"Without positions it is {free}, more than with them" in text
+
+
+def test_what_is_said_of_brackets(made):
+    runs = made[0].recorded()["brackets"]["the whole file"].values()
+    new = [run["new"] for run in runs]
+    assert (f"of each hundred {min(new)} to {max(new)} are words that it was "
+            "never shown") in page("languages.md")
+    assert len(runs) == 5 and min([run["right"] for run in runs]) > 95
 
 
 def test_what_is_said_of_palindromes(made):
