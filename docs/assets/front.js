@@ -82,6 +82,8 @@
             return cell;
           }))));
 
+      table.scrollLeft = at === text.length ? table.scrollWidth : table.scrollLeft;
+
       const now = probs[at];
       const ranks = [...now.keys()].sort((a, b) => now[b] - now[a]);
       bars.replaceChildren(...tokens.map((token, i) => {
