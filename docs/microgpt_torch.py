@@ -113,8 +113,8 @@ class Run:
             n = sum([w.numel() for w in self.matrices])
             rng = torch.Generator(self.device).manual_seed(config.seed)
             drawn = torch.randn(n, generator=rng, device=self.device)
-            none = torch.zeros_like(drawn)
-            self.fill(drawn * (0.32 / math.sqrt(config.n_embd)), none, none)
+            self.fill(drawn * (0.32 / math.sqrt(config.n_embd)),
+                      torch.zeros_like(drawn), torch.zeros_like(drawn))
         if self.compile:
             self.model.compile()
         self.text, self.held_out_text = [
@@ -389,9 +389,10 @@ def learn(run):
         run.loss(model, *run.batch(run.text, [0])).backward()
     say = microgpt.say if RANK == 0 else lambda line: None
     say(f"documents {len(run.docs + run.held_out)} ({len(run.held_out)} held "
-        f"out), {len(run.text[2])} rows | vocabulary {run.tokenizer.vocab_size} "
-        f"| parameters {sum([w.numel() for w in run.matrices])} | processes "
-        f"{WORLD} | {run.device.type}")
+        f"out), {len(run.text[2])} rows | vocabulary "
+        f"{run.tokenizer.vocab_size} | parameters "
+        f"{sum([w.numel() for w in run.matrices])} | processes {WORLD} | "
+        f"{run.device.type}")
     training, first, start = True, run.step, time.perf_counter()
     while run.step < config.steps and not total(len(ended), run):
         loss, n = train_step(run, model)
@@ -460,7 +461,8 @@ def end(signum, frame):
     ended.append(KeyboardInterrupt() if signum == signal.SIGINT
                  else SystemExit(128 + signum))
     again = list(map(type, ended)).count(KeyboardInterrupt) > 1
-    if not training or again and WORLD == 1:
+    launched = distributed.is_torchelastic_launched()
+    if not training or again and not launched:
         raise ended[-1]
 
 if __name__ == "__main__":

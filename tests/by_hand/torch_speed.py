@@ -1,0 +1,293 @@
+"""Measure docs/microgpt_torch.py by hand: docs/data/torch.* and induction.md.
+
+    python tests/by_hand/torch_speed.py            measure all (needs torch)
+    python tests/by_hand/torch_speed.py speed      only one of speed, plain,
+                                                   sizes, induction
+    python tests/by_hand/torch_speed.py --write    write what the record says
+    python tests/by_hand/torch_speed.py --check    say what is not as it says
+
+Ways are measured in turn, step by step in one process, and told in ratios: the
+median over the steps. With a GPU the same is measured there.
+"""
+import argparse
+import itertools
+import json
+import pathlib
+import random
+import statistics
+import sys
+import time
+from unittest import mock
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "docs"), str(ROOT / "docs/make"),
+                str(ROOT / "tests/by_hand")]
+from made import DATA, mean, table, write  # noqa: E402
+from svg import INK, element, figure, text  # noqa: E402
+
+RECORD = DATA / "torch.json"
+SIZES = [(64, 2, 32, 32), (128, 4, 64, 16), (256, 4, 64, 8)]
+STEPS = 12
+
+
+def prepared(docs, *options, **changes):
+    """A run of microgpt_torch.py on docs, and no file."""
+    import microgpt_torch
+    with mock.patch("microgpt.load_docs", lambda *_: list(docs)):
+        return microgpt_torch.prepare(*microgpt_torch.parse(
+            [str(option) for option in options]))
+
+
+def options(n_embd, n_layer, block_size, batch_size):
+    return ("--n-embd", n_embd, "--n-layer", n_layer, "--block-size",
+            block_size, "--batch-size", batch_size)
+
+
+def sorted_by_length(run):
+    """run, with rows of one piece, and pieces of one length in a batch."""
+    import microgpt_torch
+    def alone(pieces, size):
+        return [[piece] for piece in sorted(pieces, key=len)]
+    with mock.patch("microgpt_torch.pack", alone):
+        run.text = run.cut(run.docs)
+    tokens, places, rows = run.text
+    full, batch = run.batch_size * rows.shape[1], run.batch
+    n = round(full / (rows >= 0).sum(1).float().mean().item())
+    starts = random.Random(0)
+    def chosen(_, numbers):
+        first = starts.randrange(max(1, len(rows) - n))
+        some = rows[first:first + n]
+        width = int((some >= 0).sum(1).max())
+        return batch((tokens, places, some[:, :width]), slice(None))
+    run.batch = chosen
+    assert microgpt_torch.WORLD == 1
+    return run
+
+
+def speed():
+    """Tokens a second of ours over those of the reference."""
+    import microgpt
+    import microgpt_torch
+    import reference_torch
+    import torch
+    torch.set_num_threads(1)
+    names = microgpt.load_docs()
+    texts = {"names": names, "long": ["\n".join(names[i:i + 40])
+                                      for i in range(0, len(names), 40)]}
+    found = []
+    for size, dtype, (kind, docs) in itertools.product(
+            SIZES, ("float32", "bfloat16"), texts.items()):
+        ours, other = [prepared(docs, *options(*size), "--dtype", dtype)
+                       for _ in range(2)]
+        other = sorted_by_length(other)
+        n_embd, n_layer, block_size, batch_size = size
+        reference = reference_torch.Trainer(
+            ours.text[0], ours.tokenizer.vocab_size, block_size, n_embd, 4,
+            n_layer, batch_size, dtype, ours.device)
+        ways = {"packed": lambda: microgpt_torch.train_step(ours, ours.model)[1],
+                "sorted": lambda: microgpt_torch.train_step(
+                    other, other.model)[1], "reference": reference.step}
+        paces = {name: [] for name in ways}
+        for _, (name, step) in itertools.product(range(STEPS), ways.items()):
+            start = time.perf_counter()
+            tokens = int(step())
+            if ours.device.type != "cpu":
+                torch.accelerator.synchronize()
+            paces[name].append(tokens / (time.perf_counter() - start))
+        ratios = {name: statistics.median(
+            [a / b for a, b in zip(paces[name][2:], paces["reference"][2:])])
+            for name in ("packed", "sorted")}
+        found.append(dict(n_embd=n_embd, n_layer=n_layer, text=kind,
+                          dtype=dtype, device=ours.device.type,
+                          **{k: round(v, 3) for k, v in ratios.items()}))
+        print(found[-1], flush=True)
+    return found
+
+
+def plain():
+    """Documents a second over those of microgpt.py."""
+    import microgpt
+    import microgpt_torch
+    import torch
+    torch.set_num_threads(1)
+    found = []
+    for n_embd in 16, 32, 64, 128:
+        run = prepared(microgpt.load_docs(), *options(n_embd, 1, 16, 64))
+        slow = microgpt.Run(microgpt.Config(n_embd=n_embd), run.docs)
+        length = mean([len(doc) + 1 for doc in run.docs])
+        ratios = []
+        for _ in range(5):
+            start = time.perf_counter()
+            microgpt.train_step(slow)
+            middle = time.perf_counter()
+            tokens = int(microgpt_torch.train_step(run, run.model)[1])
+            ratios.append(tokens / length * (middle - start)
+                          / (time.perf_counter() - middle))
+        found.append(dict(n_embd=n_embd, ratio=statistics.median(ratios[1:])))
+        print(found[-1], flush=True)
+    return found
+
+
+def trained(run, steps):
+    import microgpt_torch
+    for _ in range(steps):
+        microgpt_torch.train_step(run, run.model)
+    return microgpt_torch.held_out_loss(run)
+
+
+def sizes():
+    """Held-out losses of palindromes, whose limit is known."""
+    halves = ["".join(h) for h in itertools.product("abcdefgh", repeat=4)]
+    docs = [half + half[::-1] for half in random.Random(0).sample(halves, 2000)]
+    found = []
+    for n_embd, n_layer, steps in (16, 1, 500), (64, 2, 300), (128, 4, 300), (
+            256, 4, 200):
+        run = prepared(docs, *options(n_embd, n_layer, 16, 32), "--holdout",
+                       0.05, "--steps", steps, "--dtype", "bfloat16")
+        found.append(dict(n_embd=n_embd, n_layer=n_layer, steps=steps,
+                          loss=round(trained(run, steps), 4)))
+        print(found[-1], flush=True)
+    return found
+
+
+def repeats(seed, n):
+    rng = random.Random(seed)
+    for _ in range(n):
+        string = rng.sample("abcdefghijklmnop", rng.randint(4, 12))
+        yield ("".join(string) * 6)[:24], len(string)
+
+
+def induction():
+    """Mean loss on what is repeated, for one layer and two; a map of shares."""
+    import torch
+    torch.set_num_threads(1)
+    found = {"losses": {1: [], 2: []}}
+    for seed, n_layer in itertools.product(range(3), (1, 2)):
+        docs, periods = zip(*repeats(seed, 20_000))
+        run = prepared(docs, *options(32, n_layer, 32, 32), "--n-head", 1,
+                       "--steps", 1500, "--holdout", 0.02, "--seed", seed)
+        trained(run, 1500)
+        period = dict(zip(docs, periods))
+        with torch.no_grad():
+            tokens, places, targets, share = run.batch(
+                run.held_out_text, slice(None))
+            known = torch.zeros_like(share)  # no row holds more than one
+            for row, numbers in enumerate(run.held_out_text[2]):
+                doc = run.tokenizer.decode(tokens[row, 1:25].tolist())
+                known[row, period[doc] + 1:24] = 1.0
+            loss = run.loss(run.model, tokens, places, targets,
+                            known / known.sum()).item()
+        found["losses"][n_layer].append(round(loss, 4))
+        print(n_layer, seed, loss, flush=True)
+    found["maps"] = maps(run, "dbfhecdbfhecdb")
+    return found
+
+
+def maps(run, doc):
+    """The shares of both layers while run reads doc."""
+    import torch
+    shares = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+    def seen(q, k, v, mask):
+        scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+        scores = scores.masked_fill(~mask, float("-inf"))
+        shares.append([[round(x, 3) for x in row]
+                       for row in scores.softmax(-1)[0, 0].tolist()])
+        return attend(q, k, v, mask)
+    text = run.cut([doc])
+    with torch.no_grad(), mock.patch(
+            "torch.nn.functional.scaled_dot_product_attention", seen):
+        run.loss(run.model, *run.batch(text, slice(None)))
+    return {"doc": doc, "shares": shares}
+
+
+def span(numbers):
+    return f"{mean(numbers):.3f} ({min(numbers):.3f} to {max(numbers):.3f})"
+
+
+def markdown(found):
+    where = sorted({row["device"] for row in found["speed"]})
+    kinds = {"names": "names", "long": "forty names a document"}
+    rows = [[f"{row['n_embd']} × {row['n_layer']}", kinds[row["text"]],
+             row["dtype"], f"{row['packed']:.2f}", f"{row['sorted']:.2f}"]
+            for row in found["speed"]]
+    return (
+        f"Measured with PyTorch {found['torch'].partition('+')[0]} on one "
+        f"thread ({', '.join(where)}), step by step in turn with a trainer in the "
+        "manner of nanoGPT: tokens a second, as a multiple of its. It cuts "
+        "one long row of text anywhere, so its rows are always full.\n\n"
+        + table(["n_embd × n_layer", "text", "numbers", "packed (this program)",
+                 "sorted by length"], rows)
+        + "\nDocuments a second, as a multiple of those of microgpt.py:\n\n"
+        + table(["n_embd", "times as fast"], [
+            [str(row["n_embd"]), f"{row['ratio']:,.0f}"]
+            for row in found["plain"]])
+        + "\nPalindromes (100 of 2,000 held out), learned in bfloat16 with 32 "
+        "rows a step and all else as it is by default. No model can expect "
+        "less than 0.924:\n\n"
+        + table(["n_embd × n_layer", "steps", "held-out loss"], [
+            [f"{row['n_embd']} × {row['n_layer']}", row["steps"], row["loss"]]
+            for row in found["sizes"]]))
+
+
+def induction_table(found):
+    losses = found["induction"]["losses"]
+    return ("Mean loss where the string is being repeated, of 400 documents held "
+            "out; mean of three seeds (lowest to highest):\n\n"
+            + table(["layers", "loss, in nats"], [
+                [layers, span(numbers)] for layers, numbers in losses.items()]))
+
+
+def drawing(found):
+    """The shares of both layers, as squares: darker is more."""
+    doc, shares = found["induction"]["maps"].values()
+    parts, step = [], 180 / (len(doc) + 1)
+    for at, (left, rows) in enumerate(zip((20, 220), shares)):
+        parts.append(text(left + 90, 12, f"layer {at + 1}"))
+        for i, row in enumerate(rows[:len(doc) + 1]):
+            letter = (" " + doc)[i]
+            parts += [text(left - 8, 30 + step * (i + 0.5), letter),
+                      text(left + step * (i + 0.5), 22 + 24 + 180, letter)]
+            parts += [element(
+                "rect", x=left + step * j, y=30 + step * i, width=step,
+                height=step, fill=INK, fill_opacity=f"{share:.2f}")
+                for j, share in enumerate(row[:i + 1]) if share > 0.02]
+    return figure(
+        "torch", "What the heads of two layers look at",
+        f"Rows are the tokens of {doc}, columns what each looks at. In "
+        "one layer many look at the token before them; in the other, once the "
+        "string begins again, at the token after the same letter before.",
+        240, parts)
+
+
+def files(found):
+    return {"data/torch.json": json.dumps(found, indent=1) + "\n",
+            "data/torch.md": markdown(found),
+            "data/induction.md": induction_table(found),
+            "data/torch.svg": drawing(found)}
+
+
+def main():
+    parts = {"speed": speed, "plain": plain, "sizes": sizes,
+             "induction": induction}
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    asked = parser.parse_args()
+    found = json.loads(RECORD.read_text(encoding="utf-8"))
+    if not asked.check and not asked.write:
+        import torch
+        found["torch"] = torch.__version__
+        for name in asked.parts or parts:
+            found[name] = json.loads(json.dumps(parts[name]()))
+            RECORD.write_text(json.dumps(found, indent=1) + "\n")
+    stale = write(files(found), asked.check)
+    if asked.check and stale:
+        sys.exit("stale in docs: " + ", ".join(stale))
+    print("written:" if stale else "all is true", *stale)
+
+
+if __name__ == "__main__":
+    main()
