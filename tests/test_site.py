@@ -165,7 +165,7 @@ def test_a_chapter_weighs_little(browser, site, server):
     for name in ("index", *CHAPTERS):
         with reading(browser, server) as page:
             came = []
-            page.on("response", came.append)
+            page.on("response", lambda response: came.append(response))
             page.goto(f"{server}/{name}.html", wait_until="networkidle")
             weights = {one.url: len(one.body()) for one in came}
             assert weights and sum(weights.values()) < 750_000, (name, weights)
