@@ -434,8 +434,13 @@ def main(argv):
         run = prepare(ours, options)
         status, kept = 1, True
         if WORLD > 1:
+            # after a restart the addresses of the dead would still be known
+            attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+            store, *_ = next(distributed.rendezvous("env://"))
             distributed.init_process_group(
                 distributed.get_default_backend_for_device(run.device),
+                store=distributed.PrefixStore(attempt, store), rank=RANK,
+                world_size=WORLD,
                 device_id=run.device if run.device.type == "cuda" else None)
         if run.docs:
             kept = learn(run)

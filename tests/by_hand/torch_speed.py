@@ -30,7 +30,7 @@ SIZES = [(64, 2, 32, 32), (128, 4, 64, 16), (256, 4, 64, 8)]
 STEPS = 12
 
 
-def prepared(docs, *options, **changes):
+def prepared(docs, *options):
     """A run of microgpt_torch.py on docs, and no file."""
     import microgpt_torch
     with mock.patch("microgpt.load_docs", lambda *_: list(docs)):
@@ -140,8 +140,8 @@ def sizes():
     halves = ["".join(h) for h in itertools.product("abcdefgh", repeat=4)]
     docs = [half + half[::-1] for half in random.Random(0).sample(halves, 2000)]
     found = []
-    for n_embd, n_layer, steps in (16, 1, 500), (64, 2, 300), (128, 4, 300), (
-            256, 4, 200):
+    for n_embd, n_layer, steps in (16, 1, 400), (64, 2, 300), (128, 4, 200), (
+            256, 4, 150):
         run = prepared(docs, *options(n_embd, n_layer, 16, 32), "--holdout",
                        0.05, "--steps", steps, "--dtype", "bfloat16")
         found.append(dict(n_embd=n_embd, n_layer=n_layer, steps=steps,
@@ -157,30 +157,36 @@ def repeats(seed, n):
         yield ("".join(string) * 6)[:24], len(string)
 
 
-def induction():
-    """Mean loss on what is repeated, for one layer and two; a map of shares."""
+def copied(seed, n_layer):
+    """A run that learned repeats, and its loss where a string is repeated."""
     import torch
     torch.set_num_threads(1)
-    found = {"losses": {1: [], 2: []}}
-    for seed, n_layer in itertools.product(range(3), (1, 2)):
-        docs, periods = zip(*repeats(seed, 20_000))
-        run = prepared(docs, *options(32, n_layer, 32, 32), "--n-head", 1,
-                       "--steps", 1500, "--holdout", 0.02, "--seed", seed)
-        trained(run, 1500)
-        period = dict(zip(docs, periods))
-        with torch.no_grad():
-            tokens, places, targets, share = run.batch(
-                run.held_out_text, slice(None))
-            known = torch.zeros_like(share)  # no row holds more than one
-            for row, numbers in enumerate(run.held_out_text[2]):
-                doc = run.tokenizer.decode(tokens[row, 1:25].tolist())
-                known[row, period[doc] + 1:24] = 1.0
-            loss = run.loss(run.model, tokens, places, targets,
-                            known / known.sum()).item()
-        found["losses"][n_layer].append(round(loss, 4))
-        print(n_layer, seed, loss, flush=True)
-    found["maps"] = maps(run, "dbfhecdbfhecdb")
-    return found
+    docs, periods = zip(*repeats(seed, 20_000))
+    run = prepared(docs, *options(32, n_layer, 32, 32), "--n-head", 1,
+                   "--steps", 900, "--holdout", 0.02, "--seed", seed,
+                   "--learning-rate", 0.02)
+    trained(run, 900)
+    period = dict(zip(docs, periods))
+    with torch.no_grad():
+        tokens, places, targets, share = run.batch(
+            run.held_out_text, slice(None))
+        known = torch.zeros_like(share)  # no row holds more than one
+        for row in range(len(tokens)):
+            doc = run.tokenizer.decode(tokens[row, 1:25].tolist())
+            known[row, period[doc] + 1:24] = 1.0
+        loss = run.loss(run.model, tokens, places, targets,
+                        known / known.sum()).item()
+    print(n_layer, seed, loss, flush=True)
+    return run, round(loss, 4)
+
+
+def induction(seeds=3):
+    """Losses on what is repeated, by layers; a map of shares."""
+    losses = {1: [], 2: []}
+    for seed, n_layer in itertools.product(range(seeds), losses):
+        run, loss = copied(seed, n_layer)
+        losses[n_layer].append(loss)
+    return {"losses": losses, "maps": maps(run, "dbfhecdbfhecdb")}
 
 
 def maps(run, doc):
@@ -232,8 +238,9 @@ def markdown(found):
 
 def induction_table(found):
     losses = found["induction"]["losses"]
-    return ("Mean loss where the string is being repeated, of 400 documents held "
-            "out; mean of three seeds (lowest to highest):\n\n"
+    return ("Mean loss where the string is being repeated, in 400 documents "
+            "held out; the mean over the seeds 0 to "
+            f"{len(losses['1']) - 1} (lowest to highest):\n\n"
             + table(["layers", "loss, in nats"], [
                 [layers, span(numbers)] for layers, numbers in losses.items()]))
 
