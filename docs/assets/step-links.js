@@ -10,11 +10,12 @@
     const line = [...code.querySelectorAll(":scope > span[id]")]
       .map((span) => Number(span.id.split("-").pop())).find(recorded);
     if (line) {
-      const { html } = globalThis.elements;
-      const link = html("a", { href: `${page}#line-${line}` },
-        "step through this");
-      code.closest(".highlight").after(
-        html("p", { class: "step-link" }, link));
+      const place = document.createElement("p"), link = document.createElement("a");
+      place.className = "step-link";
+      link.href = `${page}#line-${line}`;
+      link.textContent = "step through this";
+      place.append(link);
+      code.closest(".highlight").after(place);
     }
   }
 })();

@@ -18,8 +18,13 @@ QUICK = {"excerpts": "the excerpts of the pages, the map of the file, the list "
                      "of its definitions",
          "notebooks": "the file as a notebook, and the exercises",
          "runs": "the numbers of one seeded run",
-         "figures": "all drawings, and the tables of that run"}
-SLOW = {"experiments": "what comes out of many trainings: half an hour"}
+         "figures": "all drawings, and the tables of that run",
+         "results": "tables and a drawing of what the experiments gave",
+         "mirror": "a head that reads palindromes, drawn",
+         "front": "what the first page shows",
+         "step": "what the page that steps shows"}
+SLOW = {"experiments": "what comes out of many trainings: half an hour",
+        "broken": "what a wrong slope in each operation does"}
 
 
 def main():

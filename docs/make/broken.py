@@ -1,8 +1,5 @@
 """Train with a slope of Value written wrongly: the loss falls all the same.
 
-    python docs/make/broken.py           run all, and write docs/data
-    python docs/make/broken.py --check   run all, and say what differs
-
 Each mistake is one that is easily made, in one operation of microgpt.py. With
 it the program is trained with the default settings but for 100 names held out,
 once for each seed. This takes some minutes, on all processors.
@@ -12,7 +9,7 @@ import multiprocessing
 import random
 import types
 
-from made import SOURCE, mean, script, span, table
+from kit import SOURCE, mean, span, table
 
 SEEDS = range(42, 47)
 SHORT = dict(steps=20)  # a part that a test can run again
@@ -113,7 +110,3 @@ def produce():
     found = json.loads(json.dumps(broken_slopes()))
     return {"data/broken.json": json.dumps(found, indent=1) + "\n",
             "data/broken.md": markdown(found)}
-
-
-if __name__ == "__main__":
-    script(produce, __doc__)

@@ -1,14 +1,10 @@
-"""What the first page shows: the trained model, and the file drawn small.
-
-    python docs/make/front.py           train, and write both
-    python docs/make/front.py --check   train, and say whether they are stale
-"""
+"""What the first page shows: the trained model, and the file drawn small."""
 import html
 import json
 
 from excerpts import cells
-from made import SOURCE, script
-from map import CELLS
+from kit import SOURCE
+from excerpts import CELLS
 
 import microgpt
 
@@ -54,7 +50,3 @@ def drawn(source):
 
 def produce():
     return {"data/front-model.js": model(), "data/front-file.svg": drawn(SOURCE)}
-
-
-if __name__ == "__main__":
-    script(produce, __doc__)

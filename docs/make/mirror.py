@@ -1,18 +1,14 @@
-"""Draw the one head that has learned palindromes, from its own numbers.
-
-    python docs/make/mirror.py           train it, some seconds, and draw
-    python docs/make/mirror.py --check   say which drawings are stale
-"""
+"""Draw the one head that has learned palindromes, from its own numbers."""
 import math
 from collections import defaultdict
 from unittest import mock
 
-from made import mean, script
+from kit import mean
 
 import experiments
 import microgpt
 from microgpt import Config, Run, add, document_loss, linear, rmsnorm, softmax
-from svg import GRAD, INK, SOFT, VALUE, WIDTH, element, figure, line, text
+from kit import GRAD, INK, SOFT, VALUE, WIDTH, element, figure, line, text
 
 CONFIG = Config(holdout=0.05, n_head=1)
 STEPS = 0, 50, 100, 150, 200, 250, 300, 1000  # whose slopes are drawn
@@ -240,7 +236,3 @@ def produce():
              "mirror-learning": learning(told),
              "mirror-products": products(run, doc)}
     return {f"data/{name}.svg": svg for name, svg in drawn.items()}
-
-
-if __name__ == "__main__":
-    script(produce, __doc__)

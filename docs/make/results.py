@@ -1,16 +1,12 @@
-"""Make tables and a drawing of what experiments.py has recorded.
-
-    python docs/make/results.py           write them, at once
-    python docs/make/results.py --check   say which are stale
-"""
+"""Make tables and a drawing of what experiments.py has recorded."""
 import math
 import re
 
-from made import mean, script, span, table
+from kit import mean, span, table
 
 import ladder
 from experiments import COUNTS, FIVE, PARTS, TEN, recorded
-from svg import (BASELINE, HELD_OUT, INK, SOFT, WIDTH, element, figure,
+from kit import (BASELINE, HELD_OUT, INK, SOFT, WIDTH, element, figure,
                  line, scale, text)
 
 FILE = "the whole file"
@@ -231,7 +227,3 @@ def produce():
             "data/settings.md": settings(found),
             "data/forty.md": forty(found),
             "data/ladder.svg": staircase(found)}
-
-
-if __name__ == "__main__":
-    script(produce, __doc__)

@@ -23,7 +23,7 @@ import random
 import sys
 from collections import Counter, defaultdict
 
-from made import DATA, SOURCE, script
+from kit import DATA, SOURCE
 
 import microgpt
 from microgpt import (Config, Run, Tokenizer, Value, document_loss, generate,

@@ -22,8 +22,8 @@ from unittest import mock
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs"), str(ROOT / "docs/make"),
                 str(ROOT / "tests/by_hand")]
-from made import DATA, mean, table, write  # noqa: E402
-from svg import INK, element, figure, text  # noqa: E402
+from kit import DATA, mean, table, write  # noqa: E402
+from kit import INK, element, figure, text  # noqa: E402
 
 RECORD = DATA / "torch.json"
 SIZES = [(64, 2, 32, 32), (128, 4, 64, 16), (256, 4, 64, 8)]
