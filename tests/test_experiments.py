@@ -90,6 +90,17 @@ def test_what_is_said_of_brackets(made):
     assert (f"of each hundred {min(new)} to {max(new)} are words that it was "
             "never shown") in page("languages.md")
     assert len(runs) == 5 and min([run["right"] for run in runs]) > 95
+    blind = [run["right"] for run in made[0].recorded()["brackets"][
+        "no attention"].values()]
+    assert (f"Without attention only {min(blind)} to {max(blind)} are right"
+            ) in page("languages.md")
+
+
+def test_what_is_said_of_sorting(made):
+    right = [run["right"] for run in made[0].recorded()["sorting"][
+        "the whole file"].values()]
+    assert (f"{min(right)} to {max(right)} come out sorted"
+            ) in page("languages.md") and len(right) == 5
 
 
 def test_what_is_said_of_palindromes(made):
