@@ -1,4 +1,4 @@
-"""Measure docs/microgpt_torch.py by hand: docs/data/torch.* and induction.md.
+"""Measure docs/microgpt_torch.py by hand: docs/data/torch.json and its tables.
 
     python tests/by_hand/torch_speed.py            measure all (needs torch)
     python tests/by_hand/torch_speed.py speed      only one of speed, plain,
@@ -23,7 +23,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs"), str(ROOT / "docs/make"),
                 str(ROOT / "tests/by_hand")]
 from kit import DATA, mean, table, write  # noqa: E402
-from kit import INK, element, figure, text  # noqa: E402
 
 RECORD = DATA / "torch.json"
 SIZES = [(64, 2, 32, 32), (128, 4, 64, 16), (256, 4, 64, 8)]
@@ -158,7 +157,7 @@ def repeats(seed, n):
 
 
 def copied(seed, n_layer):
-    """A run that learned repeats, and its loss where a string is repeated."""
+    """Loss where a string is repeated, after training."""
     import torch
     torch.set_num_threads(1)
     docs, periods = zip(*repeats(seed, 20_000))
@@ -177,34 +176,15 @@ def copied(seed, n_layer):
         loss = run.loss(run.model, tokens, places, targets,
                         known / known.sum()).item()
     print(n_layer, seed, loss, flush=True)
-    return run, round(loss, 4)
+    return round(loss, 4)
 
 
 def induction(seeds=3):
-    """Losses on what is repeated, by layers; a map of shares."""
+    """Losses on what is repeated, by layers."""
     losses = {1: [], 2: []}
     for seed, n_layer in itertools.product(range(seeds), losses):
-        run, loss = copied(seed, n_layer)
-        losses[n_layer].append(loss)
-    return {"losses": losses, "maps": maps(run, "dbfhecdbfhecdb")}
-
-
-def maps(run, doc):
-    """The shares of both layers while run reads doc."""
-    import torch
-    shares = []
-    attend = torch.nn.functional.scaled_dot_product_attention
-    def seen(q, k, v, mask):
-        scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
-        scores = scores.masked_fill(~mask, float("-inf"))
-        shares.append([[round(x, 3) for x in row]
-                       for row in scores.softmax(-1)[0, 0].tolist()])
-        return attend(q, k, v, mask)
-    text = run.cut([doc])
-    with torch.no_grad(), mock.patch(
-            "torch.nn.functional.scaled_dot_product_attention", seen):
-        run.loss(run.model, *run.batch(text, slice(None)))
-    return {"doc": doc, "shares": shares}
+        losses[n_layer].append(copied(seed, n_layer))
+    return losses
 
 
 def span(numbers):
@@ -237,41 +217,19 @@ def markdown(found):
 
 
 def induction_table(found):
-    losses = found["induction"]["losses"]
+    losses = found["induction"]
+    n = len(losses["1"])
     return ("Mean loss where the string is being repeated, in 400 documents "
-            "held out; the mean over the seeds 0 to "
-            f"{len(losses['1']) - 1} (lowest to highest):\n\n"
+            f"held out; mean of {n} seed{'s' * (n > 1)} (lowest to highest):"
+            "\n\n"
             + table(["layers", "loss, in nats"], [
                 [layers, span(numbers)] for layers, numbers in losses.items()]))
-
-
-def drawing(found):
-    """The shares of both layers, as squares: darker is more."""
-    doc, shares = found["induction"]["maps"].values()
-    parts, step = [], 180 / (len(doc) + 1)
-    for at, (left, rows) in enumerate(zip((20, 220), shares)):
-        parts.append(text(left + 90, 12, f"layer {at + 1}"))
-        for i, row in enumerate(rows[:len(doc) + 1]):
-            letter = (" " + doc)[i]
-            parts += [text(left - 8, 30 + step * (i + 0.5), letter),
-                      text(left + step * (i + 0.5), 22 + 24 + 180, letter)]
-            parts += [element(
-                "rect", x=left + step * j, y=30 + step * i, width=step,
-                height=step, fill=INK, fill_opacity=f"{share:.2f}")
-                for j, share in enumerate(row[:i + 1]) if share > 0.02]
-    return figure(
-        "torch", "What the heads of two layers look at",
-        f"Rows are the tokens of {doc}, columns what each looks at. In "
-        "one layer many look at the token before them; in the other, once the "
-        "string begins again, at the token after the same letter before.",
-        240, parts)
 
 
 def files(found):
     return {"data/torch.json": json.dumps(found, indent=1) + "\n",
             "data/torch.md": markdown(found),
-            "data/induction.md": induction_table(found),
-            "data/torch.svg": drawing(found)}
+            "data/induction.md": induction_table(found)}
 
 
 def main():
