@@ -11,10 +11,14 @@ PROGRAM = (ROOT / "docs/microgpt_torch.py").read_text(encoding="utf-8")
 
 def test_every_line_of_the_program_stands_once_in_order():
     lines = PROGRAM.splitlines()
-    shown = [i for first, last in re.findall(
-        r'--8<-- "docs/microgpt_torch\.py:(\d+):(\d+)"', PAGE)
-        for i in range(int(first), int(last) + 1) if lines[i - 1].strip()
-        and not lines[i - 1].startswith("# %%")]
+    excerpts = (ROOT / "docs/data/excerpts.md").read_text(encoding="utf-8")
+    shown = []
+    for name in re.findall(r'--8<-- "docs/data/excerpts\.md:(\S+)"', PAGE):
+        section = excerpts.partition(f"[start:{name}]")[2].partition("[end:")[0]
+        for first, last in re.findall(r"microgpt_torch\.py:(\d+):(\d+)", section):
+            shown += [i for i in range(int(first), int(last) + 1)
+                      if lines[i - 1].strip()
+                      and not lines[i - 1].startswith("# %%")]
     assert shown == [i for i, line in enumerate(lines, 1) if line.strip()
                      and not line.startswith("# %%")]
     assert max(map(len, lines)) <= 80
