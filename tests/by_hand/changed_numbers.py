@@ -1,7 +1,7 @@
 """Change a digit of a number in the book's prose, again and again: is it seen?
 
-    python tests/by_hand/numbers.py               200 changes, seed 0
-    python tests/by_hand/numbers.py COUNT SEED
+    python tests/by_hand/changed_numbers.py               200 changes, seed 0
+    python tests/by_hand/changed_numbers.py COUNT SEED
 
 Each change takes one number that the check of test_book.py accepts, in one
 page, and replaces one of its digits. What the check then does not notice is
