@@ -3,8 +3,10 @@ server, and a page that complained of nothing and fetched nothing elsewhere."""
 import contextlib
 import functools
 import http.server
+import os
 import pathlib
 import shutil
+import subprocess
 import threading
 
 import pytest
@@ -90,3 +92,21 @@ def taken(page):
                 .querySelector(button.dataset.clipboardTarget).textContent,
                 ...window.taken];
         })""")
+
+
+WIDTHS = [1280, 390]
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory):
+    """The text of axe, from the folder that AXE names, or from npm."""
+    folder = pathlib.Path(os.environ.get("AXE") or tmp_path_factory.mktemp("axe"))
+    path = folder / "node_modules/axe-core/axe.min.js"
+    if not path.exists():
+        if not shutil.which("npm"):
+            pytest.skip("there is no npm to get axe-core with")
+        done = subprocess.run(["npm", "install", "--prefix", folder, "axe-core@4"],
+                              capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip("npm could not get axe-core")
+    return path.read_text(encoding="utf-8")

@@ -1,31 +1,10 @@
 """No fault that axe knows of, on any page, in both schemes and two widths."""
-import os
-import pathlib
-import shutil
-import subprocess
-
 import pytest
 
-from browsing import browser, pytestmark  # noqa: F401
-from test_book import PAGES
+from book import PAGES
+from browsing import WIDTHS, axe, browser, pytestmark  # noqa: F401
 
-WIDTHS = [1280, 390]
 UNFOLD = "document.querySelectorAll('details').forEach(e => e.open = true)"
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory):
-    """The text of axe, from the folder that AXE names, or from npm."""
-    folder = pathlib.Path(os.environ.get("AXE") or tmp_path_factory.mktemp("axe"))
-    path = folder / "node_modules/axe-core/axe.min.js"
-    if not path.exists():
-        if not shutil.which("npm"):
-            pytest.skip("there is no npm to get axe-core with")
-        done = subprocess.run(["npm", "install", "--prefix", folder, "axe-core@4"],
-                              capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip("npm could not get axe-core")
-    return path.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module", params=[

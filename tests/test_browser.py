@@ -11,7 +11,7 @@ import pytest
 import microgpt
 from browsing import (LISTEN, ROOT, address, browser, page,  # noqa: F401
                       playwright, pytestmark, reading, server, taken)
-from test_book import CHAPTERS, PAGES, quick
+from book import CHAPTERS, PAGES, quick
 
 LIVE = {"autograd": "backward", "attention": "attention", "training": "training",
         "sampling": "temperature"}

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from test_book import SOURCE, Page
-from test_browser import browser, pytestmark, reading
+from book import SOURCE, Page
+from browsing import browser, pytestmark, reading  # noqa: F401
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ import urllib.parse
 import pytest
 
 import microgpt
-from test_book import CHAPTERS, DOCS, PAGES, ROOT, SOURCE, Page
-from test_browser import (LISTEN, address, browser, page, playwright,
-                          pytestmark, reading, recorded, server, taken)
+from book import CHAPTERS, DOCS, PAGES, ROOT, SOURCE, Page
+from browsing import (LISTEN, address, browser, page, playwright,  # noqa: F401
+                      pytestmark, reading, server, taken)
 
 
 class Links(html.parser.HTMLParser):
@@ -293,7 +293,7 @@ def test_a_key_lets_a_name_go_on_to_its_end(front):
 @pytest.mark.parametrize("motion, does", [
     ("no-preference", "Stop"), ("reduce", "Play")])
 def test_learning_starts_when_it_is_seen(browser, site, motion, does):
-    first, *_, last = recorded("training")["snapshots"]
+    first, *_, last = json.loads((DOCS / "data/live-training.json").read_text("utf-8"))["snapshots"]
     with reading(browser, site.as_uri(), reduced_motion=motion) as page:
         page.goto(f"{site.as_uri()}/index.html")
         part = page.locator("#front-learning .live-panel")

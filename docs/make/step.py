@@ -1,8 +1,6 @@
 """Record microgpt.py as it runs, line by line, for the page "Step through it".
 
-    python docs/make/step.py            record again, from the stored weights
-    python docs/make/step.py --check    record, and name the files that differ
-    python docs/make/step.py --train    train the stored weights anew: minutes
+    python docs/make/step.py    train the stored weights anew: minutes
 
 The file's own functions run under sys.settrace; nothing is typed. A recording
 has three parts. `nodes` are all Values in the order in which they were made,
@@ -774,14 +772,6 @@ def produce():
     return files
 
 
-def main():
-    if "--train" in sys.argv:
-        text = json.dumps(trained(), separators=(",", ":"))
-        WEIGHTS.write_text(text.replace("},", "},\n") + "\n", encoding="utf-8")
-        print("written:", WEIGHTS.name)
-    else:
-        script(produce, __doc__)
-
-
 if __name__ == "__main__":
-    main()
+    text = json.dumps(trained(), separators=(",", ":"))
+    WEIGHTS.write_text(text.replace("},", "},\n") + "\n", encoding="utf-8")
