@@ -258,7 +258,7 @@ docs.txt --save xxxxxxx | xxxxxxx
 --load m.json --n-embd 8 | n_embd=8 is 4 in 'm.json'
 --load m.json --holdout 0.5 | holdout=0.5 is 0.0 in 'm.json'
 --load m.json --steps 9 | steps=9 is 3 in 'm.json': --init changes all but sizes
---load m.json docs.txt --steps 9 | steps=9 is 3 in 'm.json': --init starts
+--load m.json docs.txt --steps 9 | steps=9 is 3 in 'm.json': --init changes
 --load m.json docs.txt --seed 1 | seed=1 is 42 in 'm.json'
 --load m.json other.txt | 'm.json' goes on only with what it was trained on
 --load m.json --steps 3 | 'm.json' goes on only with what it was trained on
