@@ -93,7 +93,7 @@ PARTS = {
     "tokens": ("Tokens", "Tokens", "tokenizer", "Each letter becomes a number. "
                "The token bos, drawn as a dot, marks where the text begins and "
                "ends."),
-    "embed": ("Embeddings", "Embeddings", "model", "Each token takes its row of "
+    "embed": ("Embeddings", "Embeddings", "attention", "Each token takes its row of "
               "wte, and each position its row of wpe. Their sum is all the "
               "model sees of the text."),
     "norm": ("Norm", "Norm", "attention", "Each row is divided by its root "
@@ -104,10 +104,10 @@ PARTS = {
     "attention": ("Attention", "Attention", "attention", "Each head compares "
                   "a token's query with all keys so far. Softmax makes shares "
                   "of the scores, and the values are mixed by these shares."),
-    "residual": ("Add", "Add", "attention", "The heads' outputs pass "
+    "residual": ("Add", "Add", "model", "The heads' outputs pass "
                  "through attn_wo and are added to x: attention changes x, it "
                  "does not replace it."),
-    "mlp": ("MLP", "MLP", "attention", "Each token for itself: 64 neurons "
+    "mlp": ("MLP", "MLP", "model", "Each token for itself: 64 neurons "
             "look at it, those below zero are off, and the others write their "
             "answer onto x."),
     "logits": ("Logits", "Logits", "model", "Each row of lm_head is compared "
