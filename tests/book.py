@@ -57,5 +57,4 @@ class Page(html.parser.HTMLParser):
 
 def quick(code):
     """The same cell with few steps."""
-    return code.replace("setting(1000, ", "setting(3, ").replace(
-        "steps=300", "steps=60")
+    return code.replace("setting(1000, ", "setting(3, ")

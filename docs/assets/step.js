@@ -192,7 +192,7 @@
   const choice = html("select", { "aria-label": "Recording" },
     ...Object.entries(NAMES).map(([value, name]) => html("option", { value }, name)));
   const crumbs = html("ol", { class: "step-crumbs", "aria-label": "Calls" });
-  const codeBox = html("div", { class: "step-code", tabindex: 0,
+  const codeBox = html("div", { class: "step-code no-copy", tabindex: 0,
                                 role: "region", "aria-label": "microgpt.py" });
   const values = html("div", { class: "step-values", tabindex: 0,
                                role: "region", "aria-label": "Variables" });

@@ -737,7 +737,7 @@ def stills(made):
             f"<p>{value_told(recording, v, recording['pool'][state[v]])}</p>"
             for v in shown])
         out.append(
-            f"<div><p><b>{recording['title']}: {title}</b>, line {line} of "
+            f'<div class="no-copy"><p><b>' f"{recording['title']}: {title}</b>, line {line} of "
             f"<code>{function}</code></p><pre><code>"
             f"{html.escape(FILE.whole(line))}</code></pre>{values}<p>{text} "
             f'<a href="{page}.html">Its chapter</a></p></div>\n')
