@@ -590,7 +590,11 @@ def test_a_phone_has_room_for_it(browser, site, media):  # noqa: F811
         assert page.locator(".train-panel").evaluate(
             "e => [...e.querySelectorAll('*')].every(c => c.closest('.scrolls') || "
             "c.getBoundingClientRect().right <= e.getBoundingClientRect().right + 1)")
-        tops = [page.locator(selector).bounding_box()["y"] for selector in (
+        parts = [page.locator(selector) for selector in (
             ".is-main", ".train-samples", ".train-picture svg", ".train-runs")]
+        for part in parts:
+            part.wait_for()
+        tops = [part.evaluate("e => e.getBoundingClientRect().y")
+                for part in parts]
         assert tops == sorted(tops)  # samples stand under the button
         assert rows(page)[-1] == trained(run_of(**dict(SMALL, n_head=1)))[-1]

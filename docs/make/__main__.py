@@ -47,7 +47,7 @@ def main():
         try:
             stale = kit.write(importlib.import_module(part).produce(),
                               options.check)
-        except ValueError as error:
+        except (LookupError, ValueError) as error:
             stale, bad = [], True
             print(f"{part}: {error}")
         else:

@@ -10,7 +10,7 @@ import microgpt
 from microgpt import Config, Run, add, document_loss, linear, rmsnorm, softmax
 from kit import GRAD, INK, SOFT, VALUE, WIDTH, element, figure, line, text
 
-CONFIG = Config(holdout=0.05, n_head=1)
+CONFIG = Config(holdout=0.05, n_head=1, n_layer=1)
 STEPS = 0, 50, 100, 150, 200, 250, 300, 1000  # whose slopes are drawn
 PLACE = 5  # that asks in the drawings: the letter after it is that of place 3
 N = 9  # tokens that are read, bos and eight letters

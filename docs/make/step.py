@@ -555,8 +555,8 @@ def trained():
                 random.Random(PALINDROMES_SEED).sample(halves, 2000)]
     stored = {}
     for name, config, docs, steps in (
-            ("names", Config(), load_docs(), STEPS),
-            ("palindromes", Config(n_head=1, seed=PALINDROMES_SEED,
+            ("names", Config(n_layer=1), load_docs(), STEPS),
+            ("palindromes", Config(n_head=1, n_layer=1, seed=PALINDROMES_SEED,
                                    holdout=0.1), mirrored, 1000)):
         run = Run(config, docs)
         for _ in range(steps):
@@ -605,7 +605,7 @@ def stages(recorder):
 
 
 def ada():
-    run = loaded("names", Config(), ["ada"])
+    run = loaded("names", Config(n_layer=1), ["ada"])
     recorder = Recorder(run, opened=(1, 4))
     recorder.record(train_step, run)
     at = recorder.first("train_step", "rate = config")
@@ -622,7 +622,7 @@ def ada():
 
 
 def palindrome():
-    run = loaded("palindromes", Config(n_head=1), [PALINDROME])
+    run = loaded("palindromes", Config(n_head=1, n_layer=1), [PALINDROME])
     recorder = Recorder(run, opened=(1, 5, 6, 7, 8))
     recorder.record(document_loss, run.config, run.params, run.tokenizer,
                     PALINDROME)
@@ -632,7 +632,7 @@ def palindrome():
 
 
 def sampled():
-    run = loaded("names", Config(), [])
+    run = loaded("names", Config(n_layer=1), [])
     recorder = Recorder(run)
     name = recorder.record(generate, run.config, run.params, run.tokenizer,
                            random.Random(SAMPLE_SEED))
@@ -737,8 +737,8 @@ def stills(made):
             f"<p>{value_told(recording, v, recording['pool'][state[v]])}</p>"
             for v in shown])
         out.append(
-            f'<div class="no-copy"><p><b>' f"{recording['title']}: {title}</b>, line {line} of "
-            f"<code>{function}</code></p><pre><code>"
+            f'<div class="no-copy"><p><b>{recording["title"]}: {title}</b>, '
+            f"line {line} of <code>{function}</code></p><pre><code>"
             f"{html.escape(FILE.whole(line))}</code></pre>{values}<p>{text} "
             f'<a href="{page}.html">Its chapter</a></p></div>\n')
     return "".join(out)
