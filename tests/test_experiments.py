@@ -26,6 +26,7 @@ def page(name):
     return " ".join((DOCS / name).read_text(encoding="utf-8").split())
 
 
+@pytest.mark.slow
 def test_a_part_of_the_trainings_comes_out_the_same(made):
     experiments, _ = made
     known = experiments.recorded()["short"]
