@@ -79,7 +79,7 @@ PLACES = [
     ("gpt", "q = linear", "qkv"),
     ("gpt", "mixed =", "attention"),
     ("gpt", "x = add(x, linear", "residual"),
-    ("gpt", "normed =", "mlp"),
+    ("gpt", "normed = [rmsnorm(row) for row in x] x = add", "mlp"),
     ("gpt", "return linear", "logits"),
     ("topological_order", "order = []", "order"),
     ("backward", "self.grad += 1.0", "backward")]
@@ -197,12 +197,15 @@ class Functions:
         return self.loops.get(line, [])
 
     def find(self, name, start):
-        """The last line of function name that begins with start."""
-        for line in sorted(self.owner, reverse=True):
-            if (self.owner[line] == name
-                    and self.text(line).startswith(start)):
-                return line
-        raise KeyError(f"{name} has no line {start!r}: see PLACES")
+        """The one line of function name that begins with start, which may go
+        on with the line after it."""
+        found = [line for line, owner in self.owner.items() if owner == name
+                 and " ".join(map(self.text, (line, line + 1))
+                              ).startswith(start)]
+        if len(found) != 1:
+            raise KeyError(f"{name} has {len(found)} lines that begin with "
+                           f"{start!r}: see PLACES")
+        return found[0]
 
 
 FILE = Functions(SOURCE)
