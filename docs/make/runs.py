@@ -381,8 +381,8 @@ ROLES = {
     "attn_wk": "what a token can be found by: its key",
     "attn_wv": "what a token hands over: its value",
     "attn_wo": "mixes what the heads gathered",
-    "mlp_fc1": "features of what was gathered, before relu",
-    "mlp_fc2": "what those features add to the token"}
+    "mlp_fc1": "a row for each neuron: what it looks for",
+    "mlp_fc2": "what each neuron adds to the token"}
 
 
 def tables(found):

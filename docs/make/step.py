@@ -97,10 +97,10 @@ PARTS = {
               "wte, and each position its row of wpe. Their sum is all the "
               "model sees of the text."),
     "norm": ("Norm", "Norm", "attention", "Each row is divided by its root "
-             "mean square, so that all rows are of a size."),
+             "mean square, so that all rows have the same size."),
     "qkv": ("Query, key, value", "Query, key, value", "attention", "Three "
-            "matrices make three rows of each token's: what it looks for, what "
-            "it can be found by, and what it hands over."),
+            "matrices turn each token's row into three: what it looks for, "
+            "what it can be found by, and what it hands over."),
     "attention": ("Attention", "Attention", "attention", "Each head compares "
                   "a token's query with all keys so far. Softmax makes shares "
                   "of the scores, and the values are mixed by these shares."),
