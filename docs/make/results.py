@@ -5,7 +5,8 @@ import re
 from kit import mean, span, table
 
 import ladder
-from experiments import COUNTS, FIVE, PARTS, TEN, recorded
+from experiments import (BATCH_RATES, BATCHES, CLOSE, COUNTS, FIVE, PARTS, TEN,
+                         THIRTY, WIDTHS, recorded)
 from kit import (BASELINE, HELD_OUT, INK, SOFT, WIDTH, element, figure,
                  line, scale, text)
 
@@ -144,13 +145,36 @@ def languages(found):
 
 def settings(found):
     labels = [label for label in (
-        "2,000 steps", "4,000 steps", "four names a step", "n_embd 32",
+        "2,000 steps", "4,000 steps", "n_embd 32",
         "two layers", "one head, not four", "300 names", "100 names")
         if len(losses(found, "names", label, FIVE)) == len(FIVE)]
     return table(("run", "held-out loss", "difference", "worse"), [
         (label, f"{mean(losses(found, 'names', label, FIVE)):.3f}",
          *(compared(found, "names", label, FILE, FIVE) if label != FILE
            else ("", ""))) for label in [FILE, *labels]])
+
+
+def thirty(found):
+    """What is too little for ten seeds to show."""
+    return table(("variant", "difference", "worse"), [
+        (label, *compared(found, "names", label, FILE, THIRTY))
+        for label in CLOSE])
+
+
+def batches(found):
+    rows = []
+    for label, n in BATCHES.items():
+        cells = [losses(found, "names", f"{label} @ {rate}", FIVE)
+                 for rate in BATCH_RATES]
+        rows.append((str(n), *["diverged" if None in cell else ranged(cell)
+                               for cell in cells]))
+    return table(("names a step", *[f"rate {r}" for r in BATCH_RATES]), rows)
+
+
+def widths(found):
+    return table(("n_embd", "learning rate", "held-out loss", "right of 15"), [
+        (str(n), str(rate), ranged(losses(found, "sums", label)),
+         right(found, "sums", label)) for label, (n, rate) in WIDTHS.items()])
 
 
 def forty(found):
@@ -226,4 +250,7 @@ def produce():
             "data/languages.md": languages(found),
             "data/settings.md": settings(found),
             "data/forty.md": forty(found),
+            "data/thirty.md": thirty(found),
+            "data/batches.md": batches(found),
+            "data/widths.md": widths(found),
             "data/ladder.svg": staircase(found)}
