@@ -145,6 +145,16 @@ def test_what_is_said_of_forty_names(made):
     assert all([run["loss"] > math.log(27) for run in runs.values()])
 
 
+def test_what_is_said_of_names_that_were_shown(made):
+    runs = made[0].recorded()["names"]["the whole file"]
+    shown, held_out = [sum_of(runs, "by heart", i) for i in range(2)]
+    assert len(runs) == 30
+    assert (f"{shown} are among the 900 that it learned from, and {held_out} "
+            "among the 100 that were held out: "
+            f"{shown / 900:.2f} and {held_out / 100:.2f} for each name"
+            ) in page("questions.md")
+
+
 def losses(made, text, label):
     return [row["loss"] for seed, row in sorted(
         made[0].recorded()[text][label].items()) if 42 <= int(seed) < 52]

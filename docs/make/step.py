@@ -663,9 +663,14 @@ STILLS = [
     ("ada", "gpt", "q = linear", ["q"], 0),
     ("ada", "attention", "[mean] =", ["softmax(scores)", "mean"], -1),
     ("ada", "gpt", "mixed =", ["mixed"], 0),
+    ("ada", "gpt", "x = add(x, linear", ["x"], 0),
+    ("ada", "gpt", "normed = [rmsnorm(row) for row in x] x = add",
+     ["normed"], 0),
     ("ada", "gpt", "x = add(x, mlp", ["x"], 0),
     ("ada", "gpt", "return linear", ["return"], 0),
     ("ada", "cross_entropy", "return", ["return", "exp(-return)"], -1),
+    ("ada", "document_loss", "return", ["return"], 0),
+    ("ada", "train_step", "for w in run", [], 0),
     ("ada", "backward", "child.grad", ["child.grad"], 3),
     ("ada", "train_step", "loss.backward", ["attn_wv"], 0),
     ("ada", "train_step", "w.data", ["mean", "w.data"], 0),
@@ -740,7 +745,8 @@ def stills(made):
             f"<p>{value_told(recording, v, recording['pool'][state[v]])}</p>"
             for v in shown])
         out.append(
-            f'<div class="no-copy"><p><b>{recording["title"]}: {title}</b>, '
+            f'<div class="no-copy"><p><b>{len(out) + 1}. '
+            f'{recording["title"]}: {title}</b>, '
             f"line {line} of <code>{function}</code></p><pre><code>"
             f"{html.escape(FILE.whole(line))}</code></pre>{values}<p>{text} "
             f'<a href="{page}.html">Its chapter</a></p></div>\n')
