@@ -137,6 +137,18 @@ def test_what_is_said_of_palindromes(made):
                 for run in found[label].values()]) > 1.9
 
 
+def test_what_is_said_of_heads_that_are_knocked_out(made):
+    runs = made[0].recorded()["palindromes"]["the whole file"]
+    shares = {}
+    for seed, run in runs.items():
+        worse = {part: loss - run["loss"]
+                 for part, loss in run["knocked out"].items()}
+        shares[seed] = max([worse[f"head {h}"] for h in range(1, 5)]
+                           ) / worse["all heads"]
+    assert len([share for share in shares.values() if share > 0.5]) == 7
+    assert max(shares["47"], shares["50"]) < 1 / 3
+
+
 def test_what_is_said_of_forty_names(made):
     runs = made[0].recorded()["names"]["forty names"]
     *first, last = [str(run["known"]) for _, run in sorted(runs.items())]

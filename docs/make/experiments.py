@@ -270,29 +270,31 @@ RATES = 0.003, 0.01, 0.03, 0.1
 DESCENT_RATES = 0.1, 0.2, 0.4, 0.8, 1.6
 DESCENT_RATE = {"names": 0.4, "palindromes": 0.8}  # the best of these
 BATCH_RATES = 0.005, 0.01, 0.02, 0.04
+FASTER = ["no norms @ 0.03", "no residuals @ 0.03"]
 CLOSE = ["no MLP", "two layers", "one head, not four"]  # to the whole file
 WIDTHS = {"the whole file": (16, 0.01), "the whole file @ 0.005": (16, 0.005),
           "n_embd 32": (32, 0.01), "n_embd 32 @ 0.005": (32, 0.005)}
 DESCENT = "gradient descent, not Adam"
 SHORT = dict(steps=20, holdout=0.02)  # a part that a test can run again
 ORDER = [  # (text, variants, seeds)
+    ("names", [f"{label} @ {rate}" for label in SEARCHED for rate in RATES],
+     SEARCH),
+    ("names", [f"{DESCENT} @ {rate}" for rate in DESCENT_RATES], SEARCH),
     ("names", PARTS + ladder.RUNGS, TEN),
     ("names", ["the whole file", *CLOSE], THIRTY),
     ("names", ["forty names", "2,000 steps", "4,000 steps", "n_embd 32",
                *FEWER], FIVE),
-    ("palindromes", PARTS, TEN),
+    ("palindromes", PARTS + FASTER, TEN),
+    ("names", COUNTS[4:], TEN),
     ("palindromes", [f"{DESCENT} @ {rate}" for rate in DESCENT_RATES], SEARCH),
+    ("palindromes", COUNTS + [label for label in ladder.RUNGS
+                              if "the file" not in label], TEN),
     ("sums", MAIN + COUNTS[1:4], TEN),
     ("sums", WIDTHS, TEN),
     ("names", [f"{label} @ {rate}" for label in BATCHES
                for rate in BATCH_RATES], FIVE),
     ("brackets", MAIN + COUNTS[1:4], TEN),
-    ("palindromes", COUNTS + [label for label in ladder.RUNGS
-                              if "the file" not in label], TEN),
-    ("sorting", MAIN + COUNTS[1:4], TEN),
-    ("names", [f"{label} @ {rate}" for label in SEARCHED for rate in RATES],
-     SEARCH),
-    ("names", [f"{DESCENT} @ {rate}" for rate in DESCENT_RATES], SEARCH)]
+    ("sorting", MAIN + COUNTS[1:4], TEN)]
 
 
 def work(text, label, seed):
