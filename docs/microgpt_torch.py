@@ -142,10 +142,9 @@ class Run:
                 now, after = text[i:i + size], text[i + 1:i + size + 1]
                 pieces.append([*zip(now, range(size), after)])
         rows = pieces if self.parity else pack(pieces, size)
-        width = max(map(len, rows), default=1)
-        rows = [row + [(bos, 0, -1)] * (width - len(row)) for row in rows]
+        rows = [row + [(bos, 0, -1)] * (size - len(row)) for row in rows]
         table = torch.tensor(rows, dtype=torch.long, device=self.device)
-        return table.view(-1, width, 3).unbind(2)
+        return table.view(-1, size, 3).unbind(2)
 
     def batch(self, text, chosen):
         """The chosen rows of what cut made of a text, and the share that each
@@ -238,8 +237,7 @@ def save(path, run):
     """Write run to path for microgpt.py to load."""
     weights, m, v = [row.tolist() for row in run.numbers()]
     if len(weights) > 10_000_000:
-        raise ValueError(f"{len(weights)} parameters are too many for "
-                         "microgpt.py: keep them with --checkpoint")
+        raise ValueError("too many weights for microgpt.py: use --checkpoint")
     microgpt.save(path, argparse.Namespace(**{
         **vars(run), "weights": map(microgpt.Value, weights), "m": m, "v": v}))
 
@@ -300,8 +298,8 @@ def parse(argv):
     add("--parity", action="store_true", help="learn exactly as microgpt.py")
     add("--batch-size", "--batch_size", type=int, metavar="N",
         help="rows of block_size tokens a step (default: 64, for parity 1)")
-    add("--accumulate", type=int, metavar="N", default=1, help="parts in which "
-        "a step is computed (default: 1)")
+    add("--accumulate", type=int, metavar="N", default=1,
+        help="parts in which a step is computed (default: 1)")
     add("--dtype", choices=["float32", "bfloat16"], help="of products "
         "(default: float32, on a GPU bfloat16)",
         default="bfloat16" if torch.accelerator.is_available() else "float32")
@@ -317,8 +315,9 @@ def prepare(ours, options):
     if not 1 <= ours.accumulate <= ours.batch_size // WORLD:
         raise ValueError(f"{ours.batch_size=} and {ours.accumulate=} leave one "
                          f"of {WORLD} processes without work")
-    if ours.checkpoint and options.load:
-        raise ValueError("--checkpoint goes on by itself, without --load")
+    if WORLD > 1 and options.file == "-" or ours.checkpoint and options.load:
+        raise ValueError("standard input is not for torchrun, nor --load for "
+                         "--checkpoint, which goes on by itself")
     options.save = options.save if RANK == 0 else None
     ours.init = options.init and zlib.crc32(
         pathlib.Path(options.init).read_bytes())
@@ -343,9 +342,8 @@ def parallel(run):
         store=distributed.PrefixStore(attempt, store), rank=RANK,
         world_size=WORLD,
         device_id=None if run.device.type == "cpu" else run.device)
-    mine = run.step + run.docs_crc
-    if total(mine, run) != mine * WORLD:
-        raise ValueError("processes found other documents or checkpoints")
+    if total(run.step, run) != run.step * WORLD:
+        raise ValueError("not every process found the same checkpoint")
     model = nn.parallel.DistributedDataParallel(run.model)
     # it settles in which order it adds: now, not in the first step
     run.loss(model, *run.batch(run.text, [0])).backward()
@@ -396,9 +394,9 @@ def learn(run):
                 line += f" | held-out {held_out_loss(run):.4f}"
             seconds = time.perf_counter() - start
             left = seconds / (run.step - first) * (config.steps - run.step)
+            line += f" | {tokens / seconds:.0f} tokens/s | {left:.0f} s left"
             try:
-                say(f"{line} | {tokens / seconds:.0f} tokens/s | {left:.0f} s "
-                    "left")
+                say(line)
             except OSError as error:  # nobody reads on
                 ended.append(error)
         if total(len(ended), run):

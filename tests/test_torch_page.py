@@ -34,7 +34,7 @@ def test_no_setting_of_microgpt_is_passed_over():
     assert settings - used == {"holdout", "paragraphs"}  # which prepare uses
     options = vars(microgpt.parse([])).keys()
     used = set(re.findall(r"options\.(\w+)", PROGRAM)) & options
-    assert options - used == {"file"}  # prepare reads it
+    assert options == used
     for name in "prepare", "parse":
         assert f"microgpt.{name}(" in PROGRAM
 
