@@ -4,7 +4,7 @@
     torchrun --nproc-per-node 2 microgpt_torch.py FILE --checkpoint c.pt
     python microgpt_torch.py --help
 
-It needs PyTorch 2.6 or newer, and microgpt.py beside it or one folder above.
+It needs PyTorch 2.7 or newer, and microgpt.py beside it or one folder above.
 """
 import argparse, contextlib, functools, io, math, os, pathlib, random, signal
 import sys, tempfile, time, warnings, zlib

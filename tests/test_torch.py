@@ -387,7 +387,10 @@ def test_both_files_in_one_folder_are_enough(tmp_path):
     assert "--batch-size" in done.stdout and "microgpt.py" in done.stdout
 
 
-def test_divergence_ends_it(docs, capsys):
+def test_divergence_ends_it_and_signals_act_as_before(docs, capsys):
+    def own(*args): pass
+    before = signal.signal(signal.SIGTERM, own)
     assert microgpt_torch.main(
         [str(docs), "--learning-rate", "1e9", "--steps", "20"]) == 1
     assert "training diverged" in capsys.readouterr().err
+    assert signal.signal(signal.SIGTERM, before) is own
