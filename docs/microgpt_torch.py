@@ -275,8 +275,6 @@ def resume(path, run):
 def keep(run):
     """Save run -> False after saying why that failed."""
     try:
-        if not all([w.isfinite().all() for w in run.matrices]):
-            raise ValueError("training diverged")
         if run.checkpoint:
             checkpoint(run.checkpoint, run)
         if run.path and (run.step == run.config.steps or not run.checkpoint):
