@@ -26,7 +26,7 @@ RESULTS = DATA / "experiments.json"
 TEN = range(42, 52)
 FIVE = range(42, 47)
 THIRTY = range(42, 72)
-SEARCH = range(1, 4)  # others, so that a rate isn't chosen by the result
+SEARCH = range(1, 6)  # others, so that a rate isn't chosen by the result
 
 # %% The texts
 

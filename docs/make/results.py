@@ -1,6 +1,7 @@
 """Make tables and a drawing of what experiments.py has recorded."""
 import math
 import re
+import statistics
 
 from kit import mean, span, table
 
@@ -55,11 +56,16 @@ def both(found, label):
             right(found, "palindromes", label))
 
 
+def differences(found, text, label, other, seeds=TEN):
+    """How a loss differs from another, seed by seed."""
+    return [a - b for a, b in zip(losses(found, text, label, seeds),
+                                  losses(found, text, other, seeds))]
+
+
 def compared(found, text, label, other, seeds=TEN):
-    """How a loss differs from another seed by seed, and with how many seeds
-    it is larger."""
-    gains = [a - b for a, b in zip(losses(found, text, label, seeds),
-                                   losses(found, text, other, seeds))]
+    """Mean and range of what a loss differs from another, and with how many
+    seeds it is larger."""
+    gains = differences(found, text, label, other, seeds)
     return (ranged(gains, sign="+"),
             f"{sum([g > 0 for g in gains])} of {len(gains)}")
 
@@ -150,9 +156,13 @@ def settings(found):
 
 def thirty(found):
     """What is too little for ten seeds to show."""
-    return table(("variant", "difference", "worse"), [
-        (label, *compared(found, "names", label, FILE, THIRTY))
-        for label in CLOSE])
+    rows = []
+    for label in CLOSE:
+        gains = differences(found, "names", label, FILE, THIRTY)
+        error = statistics.stdev(gains) / math.sqrt(len(gains))
+        rows.append((label, *compared(found, "names", label, FILE, THIRTY),
+                     f"{error:.4f}"))
+    return table(("variant", "difference", "worse", "error of the mean"), rows)
 
 
 def batches(found):
