@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs/torch.md").read_text(encoding="utf-8")
 PROGRAM = (ROOT / "docs/microgpt_torch.py").read_text(encoding="utf-8")
@@ -40,9 +42,10 @@ def test_options_on_the_page_are_those_of_the_program():
         r'add\("(--[\w-]+)"', PROGRAM)
 
 
-def test_tables_and_figure_say_what_was_recorded():
+@pytest.mark.parametrize("script", ["torch_speed", "torch_learning"])
+def test_tables_and_figures_say_what_was_recorded(script):
     done = subprocess.run(
-        [sys.executable, ROOT / "tests/by_hand/torch_speed.py", "--check"],
+        [sys.executable, ROOT / f"tests/by_hand/{script}.py", "--check"],
         capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
