@@ -185,7 +185,7 @@ def drawing(found):
             for n, counted, _, *other in rows(part)]
     return figure("crossing", "Counts and models over the size of the text",
                   "Lines of the held-out loss, a dot for each seed; models are "
-                  f"n_embd × n_layer. {'; '.join(told)}.", 450, parts)
+                  f"n_embd × n_layer. {'; '.join(told)}.", 462, parts)
 
 
 def files(found):
