@@ -2,7 +2,7 @@
 
     python tests/by_hand/torch_learning.py            measure all (needs torch)
     python tests/by_hand/torch_learning.py sizes      only one of sizes, typed,
-                                                      induction
+                                                      induction, short
     python tests/by_hand/torch_learning.py --write    write what the record says
     python tests/by_hand/torch_learning.py --check    say what is not as it says
 """
@@ -158,7 +158,7 @@ def learned(text, options, n_layer, n_head, seed):
         told["shares"] = [asked.shares(looked) for looked in maps]
         evenly = torch.ones_like(maps[0]).tril()
         told["evenly"] = asked.shares(evenly / evenly.sum(-1, keepdim=True))
-    if n_head == 1 and seed == DRAWN:
+    if n_head == 1 and seed == DRAWN and PERIOD in asked.periods:
         row = asked.periods.flatten().tolist().index(PERIOD)
         told["doc"], n = asked.docs[row][:2 * PERIOD], 2 * PERIOD + 1
         told["maps"] = [[rounded(line, 3) for line in looked[
@@ -177,6 +177,17 @@ def induction():
         print({**runs[-1], "maps": 0, "losses": runs[-1]["losses"][::5]},
               flush=True)
     return {"text": zlib.crc32(text.encode()), "runs": runs}
+
+
+def short():
+    """One layer's losses where short strings of few letters are repeated."""
+    import torch
+    torch.set_num_threads(1)
+    rng, (_, options) = random.Random(0), commands()
+    text = [("".join(rng.sample("abcdefgh", rng.randint(3, 7))) * 5)[:15]
+            for _ in range(20_000)]
+    return [learned(text, [*options[1:], "--block-size", 16], 1, 1, seed)[
+        "losses"][-1] for seed in SEEDS]
 
 
 def span(numbers):
@@ -299,6 +310,8 @@ def files(found):
     return {"data/learning.json": json.dumps(found, indent=1) + "\n",
             "data/sizes.md": sizes_table(found),
             "data/induction.md": induction_table(found),
+            "data/induction-short.md": "One layer, on strings of 3 to 7 out of 8 "
+            f"letters: {span(found['short'])}.\n",
             "data/induction.txt": "\n".join(found["typed"]) + "\n",
             "data/induction-shares.md": shares_table(found),
             "data/heads.svg": looking(found),
@@ -306,7 +319,8 @@ def files(found):
 
 
 def main():
-    parts = {"sizes": sizes, "typed": typed, "induction": induction}
+    parts = {"sizes": sizes, "typed": typed, "induction": induction, "short":
+             short}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART")
