@@ -144,7 +144,7 @@ def letter_and_position(config, params, token_ids, keys, values):
 
 def one_head_params(config, size, rng):
     n = config.n_embd
-    return drawn(rng, 0.08, wte=(size, n), wpe=(config.block_size, n),
+    return drawn(rng, 0.25, wte=(size, n), wpe=(config.block_size, n),
                  lm_head=(size, n), attn_wq=(n, n), attn_wk=(n, n),
                  attn_wv=(n, n), mlp_fc1=(4 * n, n), mlp_fc2=(n, 4 * n))
 
@@ -223,8 +223,8 @@ LEARNED = {  # label: learning rate, first weights, the place of gpt, a step
                             train_step),
     "MLP of three letters": (0.01, letters_mlp_params, letters_mlp,
                              train_step),
-    "one head in their place": (0.03, one_head_params, one_head, train_step),
-    "one head, residuals": (0.03, one_head_params,
+    "one head in their place": (0.01, one_head_params, one_head, train_step),
+    "one head, residuals": (0.01, one_head_params,
                             partial(one_head, residual=True), train_step),
     "the file: four heads, norms": (0.01, init_params, gpt, train_step),
     "the file by gradient descent": (0.4, init_params, gpt, gradient_step)}

@@ -1,5 +1,6 @@
 """What the book says of parts, texts and sizes is what was recorded, and a part
 of it comes out the same when it is run again."""
+import collections
 import importlib
 import itertools
 import math
@@ -42,17 +43,25 @@ def test_tables_and_drawing_are_those_of_the_record(made):
         assert (DOCS / name).read_text(encoding="utf-8") == text, name
 
 
-def test_each_rung_learns_at_the_best_rate_that_was_tried(made):
+def best_rate(rows, label, rates):
+    """The rate with the lowest mean, of those that never diverged."""
+    means = {}
+    for rate in rates:
+        losses = [row["loss"] for row in rows[f"{label} @ {rate}"].values()]
+        if None not in losses:
+            means[sum(losses) / len(losses)] = rate
+    return means[min(means)]
+
+
+def test_what_learns_has_the_best_rate_that_was_tried(made):
     experiments, _ = made
-    names = experiments.recorded()["names"]
+    found = experiments.recorded()
     for label in experiments.SEARCHED:
-        found = {}
-        for rate in experiments.RATES:
-            losses = [row["loss"] for row in
-                      names[f"{label} @ {rate}"].values()]
-            if None not in losses:
-                found[sum(losses) / len(losses)] = rate
-        assert found[min(found)] == experiments.ladder.LEARNED[label][0], label
+        assert (experiments.ladder.LEARNED[label][0] == best_rate(
+            found["names"], label, experiments.RATES)), label
+    for text, rate in experiments.DESCENT_RATE.items():
+        assert rate == best_rate(found[text], experiments.DESCENT,
+                                 experiments.DESCENT_RATES)
 
 
 def test_the_texts_are_those_of_the_page(made):
@@ -65,24 +74,32 @@ def test_the_texts_are_those_of_the_page(made):
     assert not experiments.is_balanced("())(")
 
 
+def sum_of(runs, key, i=None):
+    return sum([run[key] if i is None else run[key][i]
+                for run in runs.values()])
+
+
 def test_what_is_said_of_sums(made):
     runs = made[0].recorded()["sums"]
-    whole = [run for run in runs["the whole file"].values()]
-    right = sum([run["right"] for run in whole])
-    alone, asked_alone = [sum([run["alone"][i] for run in whole])
-                          for i in range(2)]
-    n = 15 * len(whole)
+    whole = runs["the whole file"]
+    right, n = sum_of(whole, "right"), 15 * len(whole)
+    alone, asked_alone = [sum_of(whole, "alone", i) for i in range(2)]
     text = page("languages.md")
     assert f"gets {right} of {n} sums right" in text
     assert (f"of {n - asked_alone} such, {right - alone} are right; of "
             f"{asked_alone} whose turned sum was held out too, {alone}."
             ) in text
-    assert runs["the whole file"]["43"]["wrong"] == ["0+0=0"]
-    assert len(runs["the whole file"]["42"]["wrong"]) == 10
-    blind = sum([run["right"] for run in runs["no attention"].values()])
+    wrong = [answer for run in whole.values() for answer in run["wrong"]]
+    off = collections.Counter([abs(int(a) + int(b) - int(c)) for a, b, c in [
+        re.fullmatch(r"(\d)\+(\d)=(\d+)", answer).groups()
+        for answer in wrong]])
+    assert (f"of {len(wrong)} wrong answers, {off[1]} are off by one and "
+            f"{off[2]} by two") in text
+    assert f"its one mistake is {''.join(whole['43']['wrong'])}." in text
+    blind, free = [sum_of(runs[label], "right")
+                   for label in ("no attention", "no positions")]
     assert f"Without attention {blind} of {n} are right" in text
-    free = sum([run["right"] for run in runs["no positions"].values()])
-    assert f"Without positions it is {free}, more than with them" in text
+    assert f"Without positions {free} are, more than with them" in text
 
 
 def test_what_is_said_of_brackets(made):
@@ -120,12 +137,34 @@ def test_what_is_said_of_palindromes(made):
                 for run in found[label].values()]) > 1.9
 
 
+def test_what_is_said_of_heads_that_are_knocked_out(made):
+    runs = made[0].recorded()["palindromes"]["the whole file"]
+    shares = {}
+    for seed, run in runs.items():
+        worse = {part: loss - run["loss"]
+                 for part, loss in run["knocked out"].items()}
+        shares[seed] = max([worse[f"head {h}"] for h in range(1, 5)]
+                           ) / worse["all heads"]
+    assert len([share for share in shares.values() if share > 0.5]) == 7
+    assert max(shares["47"], shares["50"]) < 1 / 3
+
+
 def test_what_is_said_of_forty_names(made):
     runs = made[0].recorded()["names"]["forty names"]
     *first, last = [str(run["known"]) for _, run in sorted(runs.items())]
     assert (f"Of 20 samples at the end, {', '.join(first)} and {last} are "
             "among the forty names") in page("next.md")
     assert all([run["loss"] > math.log(27) for run in runs.values()])
+
+
+def test_what_is_said_of_names_that_were_shown(made):
+    runs = made[0].recorded()["names"]["the whole file"]
+    shown, held_out = [sum_of(runs, "by heart", i) for i in range(2)]
+    assert len(runs) == 30
+    assert (f"{shown} are among the 900 that it learned from, and {held_out} "
+            "among the 100 that were held out: "
+            f"{shown / 900:.2f} and {held_out / 100:.2f} for each name"
+            ) in page("questions.md")
 
 
 def losses(made, text, label):

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import zlib
+from dataclasses import fields
 from functools import partial
 
 import pytest
@@ -31,14 +32,26 @@ def test_every_line_of_the_program_stands_once_in_order():
     assert max(map(len, lines)) <= 80
 
 
+def test_no_setting_of_microgpt_is_passed_over():
+    """A new one has to be used there, or it would be silently ignored."""
+    settings = {f.name for f in fields(microgpt.Config)}
+    used = set(re.findall(r"config\.(\w+)", PROGRAM)) & settings
+    assert settings - used == {"holdout", "paragraphs"}  # which prepare uses
+    options = vars(microgpt.parse([])).keys()
+    used = set(re.findall(r"options\.(\w+)", PROGRAM)) & options
+    assert options == used
+    for name in "prepare", "parse":
+        assert f"microgpt.{name}(" in PROGRAM
+
+
 def test_the_functions_beside_each_other_stand_in_the_files():
-    microgpt = (ROOT / "microgpt.py").read_text(encoding="utf-8")
+    source = (ROOT / "microgpt.py").read_text(encoding="utf-8")
     [table] = re.findall(r"^\| here \| in `microgpt.py` \|\n\|---\|---\|\n"
                          r"((?:\|.*\n)+)", PAGE, re.M)
     rows = re.findall(r"\| `(\w+)` \| `(\w+)` \|\n", table)
     assert len(rows) == table.count("\n") > 12
     for row in rows:
-        for name, text in zip(row, (PROGRAM, microgpt)):
+        for name, text in zip(row, (PROGRAM, source)):
             assert re.search(rf"(def|class) {name}\b", text), name
 
 

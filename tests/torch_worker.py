@@ -16,7 +16,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 def settings(**kwargs):
     """The options of microgpt_torch.py in a call from Python."""
     return argparse.Namespace(**{**dict(
-        parity=True, batch_size=1, accumulate=1, dtype=None, compile=False,
+        parity=True, batch_size=1, accumulate=1, dtype="float32", compile=False,
         checkpoint=None, path=None, init=None), **kwargs})
 
 

@@ -23,7 +23,7 @@ QUICK = {"excerpts": "the excerpts of the pages, the map of the file, the list "
          "mirror": "a head that reads palindromes, drawn",
          "front": "what the first page shows",
          "step": "what the page that steps shows"}
-SLOW = {"experiments": "what comes out of many trainings: half an hour",
+SLOW = {"experiments": "what comes out of many trainings: hours",
         "broken": "what a wrong slope in each operation does"}
 
 

@@ -1,11 +1,12 @@
 """Measure what the book says of parts, texts and sizes.
 
-    python docs/make/experiments.py           run what is not recorded yet
-    python docs/make/experiments.py --afresh  run all: some hours
+    python docs/make experiments     run what is not recorded yet
+    pypy3 docs/make experiments      the same, faster
 
-Each row of PLAN is a training, once for each seed. A seed says how the text is
+Each row of ORDER is a training, once for each seed. A seed says how the text is
 split and what the first weights are, so variants are compared seed by seed. A
-result is written as soon as it is there: what is stopped can go on.
+result is written as soon as it is there: what is stopped can go on. To measure
+a row anew, take it out of docs/data/experiments.json.
 """
 import itertools
 import json
@@ -24,6 +25,7 @@ import microgpt
 RESULTS = DATA / "experiments.json"
 TEN = range(42, 52)
 FIVE = range(42, 47)
+THIRTY = range(42, 72)
 SEARCH = range(1, 4)  # others, so that a rate isn't chosen by the result
 
 # %% The texts
@@ -96,13 +98,7 @@ CHANGES = {
     "no correction of the bias": {
         UNBIAS: "pass", "v_scale = 1 / (1 - beta2 ** run.step)": "v_scale = 1"},
     "gradient descent, not Adam": {UNBIAS: "pass",
-                                   UPDATE: "w.data -= rate * grad"},
-    "four names a step": {
-        "doc = run.docs[run.step % len(run.docs)]":
-        "docs = (run.docs * 5)[4 * (run.step % len(run.docs)):][:4]",
-        "loss = document_loss(config, run.params, run.tokenizer, doc)":
-        "loss = total([document_loss(config, run.params, run.tokenizer, doc)"
-        " for doc in docs]) * 0.25"}}
+                                   UPDATE: "w.data -= rate * grad"}}
 
 # label: settings that are not the default ones
 SETTINGS = {
@@ -111,9 +107,17 @@ SETTINGS = {
     "two layers": dict(n_layer=2),
     "2,000 steps": dict(steps=2000),
     "4,000 steps": dict(steps=4000),
-    "n_embd 32": dict(n_embd=32),
-    "n_embd 32, rate 0.005": dict(n_embd=32, learning_rate=0.005)}
+    "n_embd 32": dict(n_embd=32)}
 FEWER = {"100 names": 100, "300 names": 300}  # to learn from, not 900
+
+BATCHES = {f"{n} names a step": n for n in (1, 2, 4, 8)}  # 4,000 in all
+SETTINGS.update({label: dict(steps=4000 // n) for label, n in BATCHES.items()})
+CHANGES.update({label: {
+    "doc = run.docs[run.step % len(run.docs)]":
+    f"docs = (run.docs * 2)[{n} * run.step % len(run.docs):][:{n}]",
+    "loss = document_loss(config, run.params, run.tokenizer, doc)":
+    "loss = total([document_loss(config, run.params, run.tokenizer, doc)"
+    f" for doc in docs]) * {1 / n}"} for label, n in BATCHES.items()})
 
 
 def changed(label):
@@ -131,26 +135,28 @@ def changed(label):
 
 
 def answers(module, run, text):
-    """The held-out documents that come out right, given how they begin and
-    taking the likeliest token each time -> (those, all that were asked)."""
+    """{held-out document: what is made of how it begins, taking the likeliest
+    token each time}"""
     begin = TEXTS[text][3]
     config = replace(run.config, temperature=0.0)
-    asked = run.held_out if begin else []
-    return [doc for doc in asked if module.generate(
-        config, run.params, run.tokenizer, run.rng, begin(doc)) == doc], asked
+    return {doc: module.generate(config, run.params, run.tokenizer, run.rng,
+                                 begin(doc))
+            for doc in (run.held_out if begin else [])}
 
 
 def measured(module, run, text):
     """What is recorded of a trained run: its loss, and how many are right."""
     result = {"loss": module.held_out_loss(run)}
-    right, asked = answers(module, run, text)
-    if asked:
+    answered = answers(module, run, text)
+    right = [doc for doc, answer in answered.items() if doc == answer]
+    if answered:
         result["right"] = len(right)
     if text == "sums":
         shown = set(run.docs)
-        turned = [doc for doc in asked if doc[2] + "+" + doc[0] + doc[3:]
+        turned = [doc for doc in answered if doc[2] + "+" + doc[0] + doc[3:]
                   not in shown]
-        result["wrong"] = [doc for doc in asked if doc not in right]
+        result["wrong"] = [answer for doc, answer in answered.items()
+                           if doc != answer]
         result["alone"] = [len([d for d in turned if d in right]), len(turned)]
     if text == "brackets":
         rng = random.Random(run.config.seed)
@@ -261,23 +267,34 @@ COUNTS = [f"counts of {n} letters" for n in range(6)]
 MAIN = ["the whole file", "no attention", "no positions"]
 SEARCHED = [label for label in ladder.LEARNED if "file" not in label]
 RATES = 0.003, 0.01, 0.03, 0.1
+DESCENT_RATES = 0.1, 0.2, 0.4, 0.8, 1.6
+DESCENT_RATE = {"names": 0.4, "palindromes": 0.8}  # the best of these
+BATCH_RATES = 0.005, 0.01, 0.02, 0.04
+FASTER = ["no norms @ 0.03", "no residuals @ 0.03"]
+CLOSE = ["no MLP", "two layers", "one head, not four"]  # to the whole file
+WIDTHS = {"the whole file": (16, 0.01), "the whole file @ 0.005": (16, 0.005),
+          "n_embd 32": (32, 0.01), "n_embd 32 @ 0.005": (32, 0.005)}
 DESCENT = "gradient descent, not Adam"
 SHORT = dict(steps=20, holdout=0.02)  # a part that a test can run again
 ORDER = [  # (text, variants, seeds)
-    ("names", PARTS + ladder.RUNGS, TEN),
-    ("palindromes", MAIN + ["one head, not four"], TEN),
-    ("palindromes", ["no MLP", "neither attention nor MLP", "no relu",
-                     "no norms", "no residuals", "two layers"], FIVE),
-    ("palindromes", COUNTS + [label for label in ladder.RUNGS
-                              if "the file" not in label], FIVE),
-    ("sums", MAIN + COUNTS[1:4], FIVE),
-    ("brackets", MAIN + COUNTS[1:4], FIVE),
-    ("sorting", MAIN + COUNTS[1:4], FIVE),
-    ("names", ["forty names", "2,000 steps", "4,000 steps", "n_embd 32",
-               "four names a step", *FEWER], FIVE),
-    ("sums", ["n_embd 32", "n_embd 32, rate 0.005"], FIVE),
     ("names", [f"{label} @ {rate}" for label in SEARCHED for rate in RATES],
-     SEARCH)]
+     SEARCH),
+    ("names", [f"{DESCENT} @ {rate}" for rate in DESCENT_RATES], SEARCH),
+    ("names", PARTS + ladder.RUNGS, TEN),
+    ("names", ["the whole file", *CLOSE], THIRTY),
+    ("names", ["forty names", "2,000 steps", "4,000 steps", "n_embd 32",
+               *FEWER], FIVE),
+    ("palindromes", PARTS + FASTER, TEN),
+    ("names", COUNTS[4:], TEN),
+    ("palindromes", [f"{DESCENT} @ {rate}" for rate in DESCENT_RATES], SEARCH),
+    ("palindromes", COUNTS + [label for label in ladder.RUNGS
+                              if "the file" not in label], TEN),
+    ("sums", MAIN + COUNTS[1:4], TEN),
+    ("sums", WIDTHS, TEN),
+    ("names", [f"{label} @ {rate}" for label in BATCHES
+               for rate in BATCH_RATES], FIVE),
+    ("brackets", MAIN + COUNTS[1:4], TEN),
+    ("sorting", MAIN + COUNTS[1:4], TEN)]
 
 
 def work(text, label, seed):
@@ -288,7 +305,7 @@ def work(text, label, seed):
     base, _, rate = label.partition(" @ ")
     more = {"learning_rate": float(rate)} if rate else {}
     if label == DESCENT:
-        more = {"learning_rate": 0.4}  # the best of five
+        more = {"learning_rate": DESCENT_RATE[text]}
     try:
         return one(text, base, seed, **more)
     except ArithmeticError:  # training diverged

@@ -53,9 +53,9 @@ c = Value(2.0) * Value(3.0)
 assert (c.data, c._local_grads) == (6.0, (3.0, 2.0))
 assert [child.data for child in c._children] == [2.0, 3.0]
 assert (Value(2.0) * 4).data == 8.0"""),
-    "Value.backward": ("Parents hand on to their children, times the slope "
-                       "between. `topological_order(self)` gives the order, "
-                       "children first.", """\
+    "Value.backward": ("Each Value hands its grad on to its children, times "
+                       "the slope in each. `topological_order(self)` gives "
+                       "the order, children first.", """\
 a, b = Value(2.0), Value(3.0)
 d = a * b + a
 d.backward()

@@ -5,13 +5,15 @@ import re
 from kit import mean, span, table
 
 import ladder
-from experiments import COUNTS, FIVE, PARTS, TEN, recorded
+from experiments import (BATCH_RATES, BATCHES, CLOSE, COUNTS, DESCENT, FIVE,
+                         MAIN, PARTS, TEN, THIRTY, WIDTHS, recorded)
 from kit import (BASELINE, HELD_OUT, INK, SOFT, WIDTH, element, figure,
                  line, scale, text)
 
 FILE = "the whole file"
 FILE_RUNG = "the file: four heads, norms"
 DESCENT_RUNG = "the file by gradient descent"
+SAME = {FILE_RUNG: FILE, DESCENT_RUNG: DESCENT}  # as a part and as a rung
 LOG8 = math.log(8)
 PALINDROMES = {  # what theory says of the held-out loss
     FILE: 4 * LOG8 / 9, "one head, not four": 4 * LOG8 / 9,
@@ -27,7 +29,7 @@ ASKED = {"sums": 15, "sorting": 100, "brackets": 100}
 
 
 def losses(found, text, label, seeds=TEN):
-    rows = found.get(text, {}).get(FILE if label == FILE_RUNG else label, {})
+    rows = found[text][SAME.get(label, label)]
     return [rows[str(seed)]["loss"] for seed in seeds if str(seed) in rows]
 
 
@@ -40,7 +42,7 @@ def ranged(numbers, digits=3, sign=""):
 
 def right(found, text, label):
     """How many held-out documents come out right: a mean, and the range."""
-    rows = found[text][FILE if label == FILE_RUNG else label]
+    rows = found[text][SAME.get(label, label)]
     counts = [rows[str(seed)]["right"] for seed in TEN if str(seed) in rows]
     if min(counts) == max(counts):
         return f"{counts[0]}"
@@ -48,10 +50,9 @@ def right(found, text, label):
 
 
 def both(found, label):
-    """Loss and right answers on palindromes, if they were tried."""
-    got = losses(found, "palindromes", label)
-    return ((ranged(got), right(found, "palindromes", label)) if got
-            else ("", ""))
+    """Loss and right answers on palindromes."""
+    return (ranged(losses(found, "palindromes", label)),
+            right(found, "palindromes", label))
 
 
 def compared(found, text, label, other, seeds=TEN):
@@ -109,7 +110,7 @@ def knocked(found):
             row.append(ranged([
                 run["knocked out"][name] - run["loss"]
                 for seed, run in found[text][FILE].items()
-                if int(seed) in TEN and "knocked out" in run], sign="+"))
+                if int(seed) in TEN], sign="+"))
         rows.append(row)
     return table(("part", "names: trained without", "knocked out",
                   "palindromes: trained without", "knocked out"), rows)
@@ -128,36 +129,51 @@ def palindromes(found):
 def languages(found):
     rows = []
     for text, limit in LIMITS.items():
-        ways = [label for label in (FILE, "no attention", "no positions",
-                                    *COUNTS)
-                if len(losses(found, text, label)) >= len(FIVE)]
-        counted = [label for label in ways if label in COUNTS]
-        best = min(counted, default=None, key=lambda label: mean(
+        best = min(COUNTS[1:4], key=lambda label: mean(
             losses(found, text, label)))
         rows += [(f"{text}, {label}", f"{limit:.3f}",
                   ranged(losses(found, text, label)),
                   right(found, text, label), str(ASKED[text]))
-                 for label in ways if label not in counted or label == best]
+                 for label in (*MAIN, best)]
     return table(("text and way", "limit", "held-out loss", "right", "of"),
                  rows)
 
 
 def settings(found):
-    labels = [label for label in (
-        "2,000 steps", "4,000 steps", "four names a step", "n_embd 32",
-        "two layers", "one head, not four", "300 names", "100 names")
-        if len(losses(found, "names", label, FIVE)) == len(FIVE)]
+    labels = ("2,000 steps", "4,000 steps", "n_embd 32", *CLOSE[1:],
+              "300 names", "100 names")
     return table(("run", "held-out loss", "difference", "worse"), [
         (label, f"{mean(losses(found, 'names', label, FIVE)):.3f}",
          *(compared(found, "names", label, FILE, FIVE) if label != FILE
            else ("", ""))) for label in [FILE, *labels]])
 
 
+def thirty(found):
+    """What is too little for ten seeds to show."""
+    return table(("variant", "difference", "worse"), [
+        (label, *compared(found, "names", label, FILE, THIRTY))
+        for label in CLOSE])
+
+
+def batches(found):
+    rows = []
+    for label, n in BATCHES.items():
+        cells = [losses(found, "names", f"{label} @ {rate}", FIVE)
+                 for rate in BATCH_RATES]
+        rows.append((str(n), *["diverged" if None in cell else ranged(cell)
+                               for cell in cells]))
+    return table(("names a step", *[f"rate {r}" for r in BATCH_RATES]), rows)
+
+
+def widths(found):
+    return table(("n_embd", "learning rate", "held-out loss", "right of 15"), [
+        (str(n), str(rate), ranged(losses(found, "sums", label)),
+         right(found, "sums", label)) for label, (n, rate) in WIDTHS.items()])
+
+
 def forty(found):
     """Both losses at some steps, over all seeds."""
-    rows, runs = [], found["names"].get("forty names", {}).values()
-    if not runs:
-        return ""
+    rows, runs = [], found["names"]["forty names"].values()
     for i in range(1, 10, 2):
         train, held_out = zip(*[run["tenths"][i] for run in runs])
         rows.append((str(60 * (i + 1)), f"{mean(train):.2f}",
@@ -177,9 +193,8 @@ def dots(found, text_name, labels, x, top, row):
                  else HELD_OUT)
         drawn += [element("circle", cx=x(loss), cy=y, r=3, fill=color,
                           fill_opacity="0.6") for loss in got]
-        if got:
-            drawn.append(line((x(mean(got)), y - 7), (x(mean(got)), y + 7),
-                              color=color, stroke_width=3))
+        drawn.append(line((x(mean(got)), y - 7), (x(mean(got)), y + 7),
+                          color=color, stroke_width=3))
     return drawn
 
 
@@ -201,16 +216,14 @@ def staircase(found):
                        stroke_width=1, stroke_dasharray="2 4"),
                   *dots(found, name, labels, x, top + 14, row)]
     for i, label in enumerate(labels):
-        a, b = [mean(losses(found, name, label) or [math.nan])
-                for name in scales]
+        a, b = [mean(losses(found, name, label)) for name in scales]
         drawn += [element("rect", x=0, y=top + row * i - 16, width=WIDTH,
                           height=18,
                           fill="var(--md-default-bg-color, none)"),
                   text(8, top + row * i - 8, label, "start"),
                   text(WIDTH - 8, top + row * i - 8,
-                       f"{a:.2f} · {b:.2f}".replace("nan", "–"), "end",
-                       fill=SOFT)]
-        told.append(f"{label} {a:.2f} and {b:.2f}".replace("nan", "untried"))
+                       f"{a:.2f} · {b:.2f}", "end", fill=SOFT)]
+        told.append(f"{label} {a:.2f} and {b:.2f}")
     return figure("ladder", "From counting to a GPT, on two texts",
                   "Held-out losses of each rung, a dot for each seed and a bar "
                   "for their mean, on names and on palindromes: "
@@ -226,4 +239,7 @@ def produce():
             "data/languages.md": languages(found),
             "data/settings.md": settings(found),
             "data/forty.md": forty(found),
+            "data/thirty.md": thirty(found),
+            "data/batches.md": batches(found),
+            "data/widths.md": widths(found),
             "data/ladder.svg": staircase(found)}

@@ -20,7 +20,6 @@ from microgpt import (Config, Run, Value, add, document_loss, generate, gpt,
 CONFIG = Config(holdout=0.1)
 PREFIXES = ["", "ma", "jo", "el"]  # whose next letter is shown
 INVENTED = 1000  # samples that are counted
-AGES = 0, 50, 250, 1000  # steps after which samples are shown
 NAMES = ["maria", "emma", "oliver", "anna", "john", "elizabeth", "michelle",
          "christopher"]  # whose attention is shown
 
@@ -381,8 +380,8 @@ ROLES = {
     "attn_wk": "what a token can be found by: its key",
     "attn_wv": "what a token hands over: its value",
     "attn_wo": "mixes what the heads gathered",
-    "mlp_fc1": "features of what was gathered, before relu",
-    "mlp_fc2": "what those features add to the token"}
+    "mlp_fc1": "a row for each neuron: what it looks for",
+    "mlp_fc2": "what each neuron adds to the token"}
 
 
 def tables(found):
@@ -399,10 +398,6 @@ def tables(found):
         "heads.md": table(("weight on", *shares["evenly"]), [
             (name, *[f"{share:.2f}" for share in parts.values()])
             for name, parts in shares.items()]),
-        "ages.md": table(("after step", "held-out loss", "ten samples"), [
-            (str(shot["step"]), f"{shot['held_out']:.2f}",
-             ", ".join(shot["samples"]))
-            for shot in shots if shot["step"] in AGES]),
         "measures.md": table(("what", "measured"),
                              [*found["measures"].items()]),
         "steps.txt": "".join([

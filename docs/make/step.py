@@ -79,7 +79,7 @@ PLACES = [
     ("gpt", "q = linear", "qkv"),
     ("gpt", "mixed =", "attention"),
     ("gpt", "x = add(x, linear", "residual"),
-    ("gpt", "normed =", "mlp"),
+    ("gpt", "normed = [rmsnorm(row) for row in x] x = add", "mlp"),
     ("gpt", "return linear", "logits"),
     ("topological_order", "order = []", "order"),
     ("backward", "self.grad += 1.0", "backward")]
@@ -97,10 +97,10 @@ PARTS = {
               "wte, and each position its row of wpe. Their sum is all the "
               "model sees of the text."),
     "norm": ("Norm", "Norm", "attention", "Each row is divided by its root "
-             "mean square, so that all rows are of a size."),
+             "mean square, so that all rows have the same size."),
     "qkv": ("Query, key, value", "Query, key, value", "attention", "Three "
-            "matrices make three rows of each token's: what it looks for, what "
-            "it can be found by, and what it hands over."),
+            "matrices turn each token's row into three: what it looks for, "
+            "what it can be found by, and what it hands over."),
     "attention": ("Attention", "Attention", "attention", "Each head compares "
                   "a token's query with all keys so far. Softmax makes shares "
                   "of the scores, and the values are mixed by these shares."),
@@ -197,12 +197,15 @@ class Functions:
         return self.loops.get(line, [])
 
     def find(self, name, start):
-        """The last line of function name that begins with start."""
-        for line in sorted(self.owner, reverse=True):
-            if (self.owner[line] == name
-                    and self.text(line).startswith(start)):
-                return line
-        raise KeyError(f"{name} has no line {start!r}: see PLACES")
+        """The one line of function name that begins with start, which may go
+        on with the line after it."""
+        found = [line for line, owner in self.owner.items() if owner == name
+                 and " ".join(map(self.text, (line, line + 1))
+                              ).startswith(start)]
+        if len(found) != 1:
+            raise KeyError(f"{name} has {len(found)} lines that begin with "
+                           f"{start!r}: see PLACES")
+        return found[0]
 
 
 FILE = Functions(SOURCE)
@@ -660,9 +663,14 @@ STILLS = [
     ("ada", "gpt", "q = linear", ["q"], 0),
     ("ada", "attention", "[mean] =", ["softmax(scores)", "mean"], -1),
     ("ada", "gpt", "mixed =", ["mixed"], 0),
+    ("ada", "gpt", "x = add(x, linear", ["x"], 0),
+    ("ada", "gpt", "normed = [rmsnorm(row) for row in x] x = add",
+     ["normed"], 0),
     ("ada", "gpt", "x = add(x, mlp", ["x"], 0),
     ("ada", "gpt", "return linear", ["return"], 0),
     ("ada", "cross_entropy", "return", ["return", "exp(-return)"], -1),
+    ("ada", "document_loss", "return", ["return"], 0),
+    ("ada", "train_step", "for w in run", [], 0),
     ("ada", "backward", "child.grad", ["child.grad"], 3),
     ("ada", "train_step", "loss.backward", ["attn_wv"], 0),
     ("ada", "train_step", "w.data", ["mean", "w.data"], 0),
@@ -737,7 +745,8 @@ def stills(made):
             f"<p>{value_told(recording, v, recording['pool'][state[v]])}</p>"
             for v in shown])
         out.append(
-            f'<div class="no-copy"><p><b>{recording["title"]}: {title}</b>, '
+            f'<div class="no-copy"><p><b>{len(out) + 1}. '
+            f'{recording["title"]}: {title}</b>, '
             f"line {line} of <code>{function}</code></p><pre><code>"
             f"{html.escape(FILE.whole(line))}</code></pre>{values}<p>{text} "
             f'<a href="{page}.html">Its chapter</a></p></div>\n')

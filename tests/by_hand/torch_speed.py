@@ -1,12 +1,15 @@
 """Measure docs/microgpt_torch.py by hand: docs/data/torch.json and its tables.
 
     python tests/by_hand/torch_speed.py            measure all (needs torch)
-    python tests/by_hand/torch_speed.py speed      only one of speed, plain
+    python tests/by_hand/torch_speed.py speed      only one of speed, start,
+                                                   compiled, plain
     python tests/by_hand/torch_speed.py --write    write what the record says
     python tests/by_hand/torch_speed.py --check    say what is not as it says
 
 Ways are measured in turn, step by step in one process, and told in ratios: the
-median over the steps. With a GPU the same is measured there.
+median over the steps. On one thread it is the time of the processor that counts,
+which other work on the machine hardly changes. With a GPU the same is measured
+there, in the time that passes.
 """
 import argparse
 import itertools
@@ -44,22 +47,41 @@ def options(n_embd, n_layer, block_size, batch_size):
 def sorted_by_length(run):
     """run, with rows of one piece, and pieces of one length in a batch."""
     import microgpt_torch
-    def alone(pieces, size):
-        return [[piece] for piece in sorted(pieces, key=len)]
-    with mock.patch("microgpt_torch.pack", alone):
-        run.text = run.cut(run.docs)
-    tokens, places, rows = run.text
-    full, batch = run.batch_size * rows.shape[1], run.batch
-    n = round(full / (rows >= 0).sum(1).float().mean().item())
-    starts = random.Random(0)
+    with mock.patch("microgpt_torch.pack",
+                    lambda pieces, size: sorted(pieces, key=len)):
+        text = run.cut(run.docs)
+    lengths = (text[2] >= 0).sum(1)
+    n = round(run.batch_size * text[0].shape[1] / lengths.float().mean().item())
+    starts, batch = random.Random(0), run.batch
     def chosen(_, numbers):
-        first = starts.randrange(max(1, len(rows) - n))
-        some = rows[first:first + n]
-        width = int((some >= 0).sum(1).max())
-        return batch((tokens, places, some[:, :width]), slice(None))
+        first = starts.randrange(max(1, len(lengths) - n))
+        width = int(lengths[first:first + n].max())
+        return batch([part[first:first + n, :width] for part in text],
+                     slice(None))
     run.batch = chosen
     assert microgpt_torch.WORLD == 1
     return run
+
+
+def clock(device):
+    import torch
+    if device.type == "cpu":
+        return time.process_time()
+    torch.accelerator.synchronize()
+    return time.perf_counter()
+
+
+def raced(ways, device):
+    """Tokens a second of ways, over those of the last."""
+    paces = {name: [] for name in ways}
+    for _, (name, step) in itertools.product(range(STEPS), ways.items()):
+        start = clock(device)
+        tokens = int(step())
+        paces[name].append(tokens / (clock(device) - start))
+    *names, last = ways
+    return {name: round(statistics.median(
+        [a / b for a, b in zip(paces[name][2:], paces[last][2:])]), 3)
+        for name in names}
 
 
 def speed():
@@ -79,25 +101,60 @@ def speed():
                        for _ in range(2)]
         other = sorted_by_length(other)
         n_embd, n_layer, block_size, batch_size = size
+        stream = torch.tensor([i for doc in ours.docs for i in (
+            ours.tokenizer.bos, *ours.tokenizer.encode(doc))])
         reference = reference_torch.Trainer(
-            ours.text[0], ours.tokenizer.vocab_size, block_size, n_embd, 4,
-            n_layer, batch_size, dtype, ours.device)
-        ways = {"packed": lambda: microgpt_torch.train_step(ours, ours.model)[1],
+            stream, ours.tokenizer.vocab_size, block_size, n_embd, 4, n_layer,
+            batch_size, dtype, ours.device)
+        found.append(dict(
+            n_embd=n_embd, n_layer=n_layer, text=kind, dtype=dtype,
+            device=ours.device.type, **raced({
+                "packed": lambda: microgpt_torch.train_step(
+                    ours, ours.model)[1],
                 "sorted": lambda: microgpt_torch.train_step(
-                    other, other.model)[1], "reference": reference.step}
-        paces = {name: [] for name in ways}
-        for _, (name, step) in itertools.product(range(STEPS), ways.items()):
-            start = time.perf_counter()
-            tokens = int(step())
-            if ours.device.type != "cpu":
-                torch.accelerator.synchronize()
-            paces[name].append(tokens / (time.perf_counter() - start))
-        ratios = {name: statistics.median(
-            [a / b for a, b in zip(paces[name][2:], paces["reference"][2:])])
-            for name in ("packed", "sorted")}
-        found.append(dict(n_embd=n_embd, n_layer=n_layer, text=kind,
-                          dtype=dtype, device=ours.device.type,
-                          **{k: round(v, 3) for k, v in ratios.items()}))
+                    other, other.model)[1],
+                "reference": reference.step}, ours.device)))
+        print(found[-1], flush=True)
+    return found
+
+
+def start():
+    """How many times as fast weights are drawn on the device."""
+    import microgpt
+    import torch
+    torch.set_num_threads(1)
+    ratios = []
+    for _ in range(3):
+        times = []
+        for extra in ["--parity"], []:
+            start = time.process_time()
+            run = prepared(microgpt.load_docs(), *options(256, 4, 16, 64),
+                           *extra)
+            times.append(time.process_time() - start)
+        ratios.append(times[0] / times[1])
+        print(ratios[-1], flush=True)
+    return dict(n_embd=256, n_layer=4, device=run.device.type,
+                ratio=round(statistics.median(ratios), 1))
+
+
+def compiled():
+    """Tokens a second with --compile over those without."""
+    import microgpt
+    import microgpt_torch
+    import torch
+    torch.set_num_threads(1)
+    found = []
+    for dtype in "float32", "bfloat16":
+        one, two = [prepared(microgpt.load_docs(), *options(*SIZES[1]),
+                             "--dtype", dtype, *extra)
+                    for extra in (["--compile"], [])]
+        found.append(dict(
+            n_embd=SIZES[1][0], n_layer=SIZES[1][1], dtype=dtype,
+            device=one.device.type, **raced({
+                "compiled": lambda: microgpt_torch.train_step(
+                    one, one.model)[1],
+                "not": lambda: microgpt_torch.train_step(
+                    two, two.model)[1]}, one.device)))
         print(found[-1], flush=True)
     return found
 
@@ -115,12 +172,12 @@ def plain():
         length = mean([len(doc) + 1 for doc in run.docs])
         ratios = []
         for _ in range(5):
-            start = time.perf_counter()
+            start = clock(run.device)
             microgpt.train_step(slow)
-            middle = time.perf_counter()
+            middle = clock(run.device)
             tokens = int(microgpt_torch.train_step(run, run.model)[1])
             ratios.append(tokens / length * (middle - start)
-                          / (time.perf_counter() - middle))
+                          / (clock(run.device) - middle))
         found.append(dict(n_embd=n_embd, ratio=statistics.median(ratios[1:])))
         print(found[-1], flush=True)
     return found
@@ -151,7 +208,8 @@ def files(found):
 
 
 def main():
-    parts = {"speed": speed, "plain": plain}
+    parts = {"speed": speed, "start": start, "compiled": compiled,
+             "plain": plain}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART")
