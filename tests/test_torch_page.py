@@ -1,9 +1,14 @@
-"""The page about docs/microgpt_torch.py, which can be read without torch."""
+"""The pages on docs/microgpt_torch.py and what it learned: no torch needed."""
+import json
 import pathlib
 import re
 import subprocess
 import sys
+import zlib
 from dataclasses import fields
+from functools import partial
+
+import pytest
 
 import microgpt
 
@@ -55,11 +60,54 @@ def test_options_on_the_page_are_those_of_the_program():
         r'add\("(--[\w-]+)"', PROGRAM)
 
 
-def test_tables_and_figure_say_what_was_recorded():
+@pytest.mark.parametrize("script", ["torch_speed", "torch_learning", "crossing"])
+def test_tables_and_figures_say_what_was_recorded(script):
     done = subprocess.run(
-        [sys.executable, ROOT / "tests/by_hand/torch_speed.py", "--check"],
+        [sys.executable, ROOT / f"tests/by_hand/{script}.py", "--check"],
         capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_command_on_the_page_makes_the_text_that_was_learned():
+    import torch_learning
+    command, _ = torch_learning.commands()
+    recorded = json.loads(torch_learning.RECORD.read_text(encoding="utf-8"))
+    assert zlib.crc32(torch_learning.printed(command).encode()) == (
+        recorded["induction"]["text"])
+
+
+@pytest.mark.slow
+def test_two_layers_copy_what_one_does_not():
+    pytest.importorskip("torch").set_num_threads(1)
+    import microgpt_torch
+    import torch_learning
+    command, options = torch_learning.commands()
+    docs = torch_learning.printed(command).split()
+    losses = []
+    for n_layer in 2, 1:
+        run = torch_learning.prepared(docs, *options[1:], "--n-layer", n_layer,
+                                      "--seed", torch_learning.DRAWN)
+        for _ in range(400):
+            microgpt_torch.train_step(run, run.model)
+        losses.append(torch_learning.Asked(run).loss())
+    assert losses[0] < 0.1 < 2 < losses[1]
+
+
+def test_counts_are_those_of_the_ladder():
+    import crossing
+    import ladder
+    docs = microgpt.load_docs()[:60]
+    run = microgpt.Run(microgpt.Config(block_size=32), docs[:50])
+    ours = crossing.counted_losses(docs[50:], crossing.counts(docs[:50]), 8.0,
+                                   run.tokenizer.vocab_size)
+    run.held_out = docs[50:]
+    for n in 0, 3:
+        model = ladder.blended_counts(run, partial(ladder.last_letters, n), 8.0)
+        losses = []
+        for doc in docs[50:]:  # that of the ladder is a mean over documents
+            run.held_out = [doc]
+            losses += [ladder.loss_of(model, run)] * (len(doc) + 1)
+        assert sum(losses) / len(losses) == pytest.approx(ours[n])
 
 
 def test_the_page_is_short():

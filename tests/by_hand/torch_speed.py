@@ -2,8 +2,7 @@
 
     python tests/by_hand/torch_speed.py            measure all (needs torch)
     python tests/by_hand/torch_speed.py speed      only one of speed, start,
-                                                   compiled, plain, sizes,
-                                                   induction
+                                                   compiled, plain
     python tests/by_hand/torch_speed.py --write    write what the record says
     python tests/by_hand/torch_speed.py --check    say what is not as it says
 
@@ -184,70 +183,6 @@ def plain():
     return found
 
 
-def trained(run, steps):
-    import microgpt_torch
-    for _ in range(steps):
-        microgpt_torch.train_step(run, run.model)
-    return microgpt_torch.held_out_loss(run)
-
-
-def sizes():
-    """Held-out losses of palindromes, whose limit is known."""
-    halves = ["".join(h) for h in itertools.product("abcdefgh", repeat=4)]
-    docs = [half + half[::-1] for half in random.Random(0).sample(halves, 2000)]
-    found = []
-    for n_embd, n_layer, steps in (16, 1, 400), (64, 2, 300), (128, 4, 200), (
-            256, 4, 150):
-        run = prepared(docs, *options(n_embd, n_layer, 16, 32), "--holdout",
-                       0.05, "--steps", steps, "--dtype", "bfloat16")
-        found.append(dict(n_embd=n_embd, n_layer=n_layer, steps=steps,
-                          loss=round(trained(run, steps), 4)))
-        print(found[-1], flush=True)
-    return found
-
-
-def repeats(seed, n):
-    rng = random.Random(seed)
-    for _ in range(n):
-        string = rng.sample("abcdefghijklmnop", rng.randint(4, 12))
-        yield ("".join(string) * 6)[:24], len(string)
-
-
-def copied(seed, n_layer):
-    """Loss where a string is repeated, after training."""
-    import torch
-    torch.set_num_threads(1)
-    docs, periods = zip(*repeats(seed, 20_000))
-    run = prepared(docs, *options(32, n_layer, 32, 32), "--n-head", 1,
-                   "--steps", 900, "--holdout", 0.02, "--seed", seed,
-                   "--learning-rate", 0.02)
-    trained(run, 900)
-    period = dict(zip(docs, periods))
-    with torch.no_grad():
-        tokens, places, targets, share = run.batch(
-            run.held_out_text, slice(None))
-        known = torch.zeros_like(share)  # no row holds more than one
-        for row in range(len(tokens)):
-            doc = run.tokenizer.decode(tokens[row, 1:25].tolist())
-            known[row, period[doc] + 1:24] = 1.0
-        loss = run.loss(run.model, tokens, places, targets,
-                        known / known.sum()).item()
-    print(n_layer, seed, loss, flush=True)
-    return round(loss, 4)
-
-
-def induction(seeds=3):
-    """Losses on what is repeated, by layers."""
-    losses = {1: [], 2: []}
-    for seed, n_layer in itertools.product(range(seeds), losses):
-        losses[n_layer].append(copied(seed, n_layer))
-    return losses
-
-
-def span(numbers):
-    return f"{mean(numbers):.3f} ({min(numbers):.3f} to {max(numbers):.3f})"
-
-
 def markdown(found):
     where = sorted({row["device"] for row in found["speed"]})
     kinds = {"names": "names", "long": "forty names a document"}
@@ -257,41 +192,32 @@ def markdown(found):
     return (
         f"Measured with PyTorch {found['torch'].partition('+')[0]} on one "
         f"thread ({', '.join(where)}), step by step in turn with a trainer in the "
-        "manner of nanoGPT: tokens a second, as a multiple of its. It cuts "
-        "one long row of text anywhere, so its rows are always full.\n\n"
+        "manner of nanoGPT: tokens for each second of the processor, as a "
+        "multiple of its. It cuts one long row of text anywhere, so its rows "
+        "are always full.\n\n"
         + table(["n_embd × n_layer", "text", "numbers", "packed (this program)",
                  "sorted by length"], rows)
         + "\nDocuments a second, as a multiple of those of microgpt.py:\n\n"
         + table(["n_embd", "times as fast"], [
             [str(row["n_embd"]), f"{row['ratio']:,.0f}"]
             for row in found["plain"]])
-        + "\nPalindromes (100 of 2,000 held out), learned in bfloat16 with 32 "
-        "rows a step and all else as it is by default. No model can expect "
-        "less than 0.924:\n\n"
-        + table(["n_embd × n_layer", "steps", "held-out loss"], [
-            [f"{row['n_embd']} × {row['n_layer']}", row["steps"], row["loss"]]
-            for row in found["sizes"]]))
-
-
-def induction_table(found):
-    losses = found["induction"]
-    n = len(losses["1"])
-    return ("Mean loss where the string is being repeated, in 400 documents "
-            f"held out; mean of {n} seed{'s' * (n > 1)} (lowest to highest):"
-            "\n\n"
-            + table(["layers", "loss, in nats"], [
-                [layers, span(numbers)] for layers, numbers in losses.items()]))
+        + "\nSteps with `--compile`, as a multiple of those without:\n\n"
+        + table(["n_embd × n_layer", "numbers", "times as fast"], [
+            [f"{row['n_embd']} × {row['n_layer']}", row["dtype"],
+             f"{row['compiled']:.2f}"] for row in found["compiled"]])
+        + "\nTo start with n_embd {n_embd} and {n_layer} layers, where weights "
+        "are drawn on the device, takes 1/{ratio:.0f} of the time that it takes "
+        "with `--parity`.\n".format(**found["start"]))
 
 
 def files(found):
     return {"data/torch.json": json.dumps(found, indent=1) + "\n",
-            "data/torch.md": markdown(found),
-            "data/induction.md": induction_table(found)}
+            "data/torch.md": markdown(found)}
 
 
 def main():
     parts = {"speed": speed, "start": start, "compiled": compiled,
-             "plain": plain, "sizes": sizes, "induction": induction}
+             "plain": plain}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART")
