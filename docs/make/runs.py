@@ -248,7 +248,8 @@ def graph_measures(run, name):
                              total=total_one_by_one):
         plain = sizes(", each product and sum a node")
     return {**here, **plain,
-            f"Values that a step with {name} makes of others": sum(made),
+            f"Values that a step with {name} computes, with the neurons that "
+            "are off": sum(made),
             "constants that it makes besides": made.count(False)}
 
 # %% What is written
