@@ -741,6 +741,7 @@ def stills(made):
                 state.update(event[3])
         part = [part for i, part in recording["parts"] if i <= at][-1]
         title, _, page, text = PARTS[part]
+        title += ", the last of them" if which < 0 else ""
         values = "".join([
             f"<p>{value_told(recording, v, recording['pool'][state[v]])}</p>"
             for v in shown])
