@@ -1,9 +1,11 @@
 """The pages on docs/microgpt_torch.py and what it learned: no torch needed."""
+import itertools
 import json
 import pathlib
 import re
 import subprocess
 import sys
+import unicodedata
 import zlib
 from dataclasses import fields
 from functools import partial
@@ -108,6 +110,59 @@ def test_counts_are_those_of_the_ladder():
             run.held_out = [doc]
             losses += [ladder.loss_of(model, run)] * (len(doc) + 1)
         assert sum(losses) / len(losses) == pytest.approx(ours[n])
+
+
+def test_counts_and_models_were_measured_as_the_script_says():
+    import crossing
+    recorded = json.loads(crossing.RECORD.read_text(encoding="utf-8"))["texts"]
+    assert recorded.keys() == crossing.TEXTS.keys()
+    for name, plan in crossing.TEXTS.items():
+        part = recorded[name]
+        assert [row["docs"] for row in part["counts"]] == list(plan.steps)
+        for row in part["counts"]:  # more of either would not be better
+            assert 0 < row["letters"] < crossing.LETTERS
+            assert min(crossing.TRUSTS) < row["trust"] < max(crossing.TRUSTS)
+        names = [f"{n_embd} × {n_layer}" for n_embd, n_layer in plan.models]
+        assert [(row["seed"], row["docs"], row["model"])
+                for row in part["models"]] == list(itertools.product(
+                    plan.seeds, plan.steps, names))
+        for row in part["models"]:
+            steps = plan.steps[row["docs"]]
+            assert 0 < row["step"] <= steps
+            assert row["step"] % (steps // plan.asked) == 0
+
+
+def test_counts_and_models_learn_what_was_measured():
+    """Unicode's names grow with its version, which a Python brings along."""
+    import crossing
+    recorded = json.loads(crossing.RECORD.read_text(encoding="utf-8"))["texts"]
+    for name, plan in crossing.TEXTS.items():
+        docs = crossing.documents(name)
+        assert len(set(docs)) == len(docs)
+        assert max(map(len, docs)) < plan.rows[0]  # as many tokens, with bos
+        version = unicodedata.unidata_version
+        if recorded[name].get("unicode", version) == version:
+            assert crossing.crc(docs) == recorded[name]["crc"]
+            assert len(docs) >= 2 * plan.held_out + max(plan.steps)
+            size = len(set("".join(docs))) + 1
+            n, first = min(plan.steps), recorded[name]["counts"][0]
+            assert crossing.best_counts(
+                *crossing.parts(docs, plan.held_out, n), size) == first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["names", "twice", "unicode"])
+def test_a_model_has_the_loss_that_was_recorded(name):
+    pytest.importorskip("torch").set_num_threads(1)
+    import crossing
+    recorded = json.loads(crossing.RECORD.read_text(encoding="utf-8"))["texts"]
+    plan, docs = crossing.TEXTS[name], crossing.documents(name)
+    if crossing.crc(docs) != recorded[name]["crc"]:
+        pytest.skip("this Python has other names of characters")
+    first = recorded[name]["models"][0]
+    again = crossing.learned(
+        plan, plan.models[0], first["docs"], first["seed"], docs)
+    assert again["loss"] == pytest.approx(first["loss"], abs=0.03)
 
 
 def test_the_page_is_short():

@@ -1,7 +1,7 @@
 """Counts against models, over the size of the text: docs/data/crossing.json.
 
     python tests/by_hand/crossing.py            measure all (needs torch)
-    python tests/by_hand/crossing.py TEXT       one of names, twice
+    python tests/by_hand/crossing.py TEXT       one of names, twice, unicode
     python tests/by_hand/crossing.py --write    write what the record says
     python tests/by_hand/crossing.py --check    say what is not as it says
 
@@ -14,8 +14,12 @@ import itertools
 import json
 import math
 import random
+import re
 import sys
+import unicodedata
+import zlib
 from collections import Counter
+from typing import NamedTuple
 
 from torch_speed import options, prepared  # it makes the next line possible
 from kit import BASELINE, DATA, HELD_OUT
@@ -23,25 +27,55 @@ from kit import axes, dot, figure, line, mean, scale, spread, table, text, write
 import microgpt
 
 RECORD = DATA / "crossing.json"
-LETTERS, TRUSTS = 7, (1, 2, 4, 8, 16, 32, 64, 128)
+LETTERS, TRUSTS = 12, (1, 2, 4, 8, 16, 32, 64, 128)
 
 
-HELD_OUT_DOCS = 100  # and as many to choose on
-SIZES = 25, 50, 100, 200, 400, 800  # documents to learn from
-MODELS = [(16, 1), (32, 2)]  # n_embd and n_layer
-STEPS = 600  # at most
-SEEDS = range(42, 47)
+class Plan(NamedTuple):
+    """What is measured of a text, all of it settled beforehand."""
+    title: str
+    held_out: int  # documents, and as many to choose on
+    steps: dict  # at most, by the number of documents to learn from
+    asked: int  # times in so many steps
+    models: list  # n_embd and n_layer
+    rows: tuple  # block_size and batch_size
+    seeds: range
+    ticks: list  # of the losses
+
+
+NAMES = Plan("names", 100,
+             dict.fromkeys((25, 50, 100, 200, 400, 800), 600), 60,
+             [(16, 1), (32, 2)], (32, 32), range(42, 47), [1, 1.5, 2, 2.5, 3])
+TEXTS = {
+    "names": NAMES,
+    "twice": NAMES._replace(title="each name twice"),
+    "unicode": Plan("names of Unicode's characters", 1000,
+                    {400: 800, 2000: 2400, 10000: 8000, 25000: 20000}, 20,
+                    [(64, 2)], (64, 8), range(42, 45),
+                    [0.5, 1, 1.5, 2])}
+
+
+def characters():
+    """Their names in Unicode, each once, without digits; each fits a row."""
+    for name in dict.fromkeys([unicodedata.name(chr(i), "").lower()
+                               for i in range(sys.maxunicode + 1)]):
+        if 0 < len(name) < 64 and not (re.search(r"\d", name)
+                                       or name.startswith("hangul syllable ")):
+            yield name
 
 
 def documents(name):
-    docs = microgpt.load_docs()
+    docs = list(characters()) if name == "unicode" else microgpt.load_docs()
     random.Random(0).shuffle(docs)
     return [f"{doc} {doc}" for doc in docs] if name == "twice" else docs
 
 
-def parts(docs, n):
+def crc(docs):
+    return zlib.crc32("\n".join(docs).encode())
+
+
+def parts(docs, held_out, n):
     """Held out, to choose on, to learn from."""
-    ends = HELD_OUT_DOCS, 2 * HELD_OUT_DOCS, 2 * HELD_OUT_DOCS + n
+    ends = held_out, 2 * held_out, 2 * held_out + n
     return [docs[a:b] for a, b in zip((0, *ends), ends)]
 
 # %% Counts
@@ -86,38 +120,42 @@ def best_counts(held_out, valid, docs, size):
 # %% Models
 
 
-def learned(model, n, seed, everything):
+def learned(plan, model, n, seed, everything):
     """Trained until the part to choose on says that it was better before."""
     import microgpt_torch
-    run = prepared(everything, *options(*model, 32, 32), "--steps", STEPS,
+    steps = plan.steps[n]
+    run = prepared(everything, *options(*model, *plan.rows), "--steps", steps,
                    "--learning-rate", 0.02, "--seed", seed)
-    held_out, valid, docs = parts(everything, n)
+    held_out, valid, docs = parts(everything, plan.held_out, n)
     run.text = run.cut(docs)  # the tokenizer is that of all
     asked, best = [run.cut(valid), run.cut(held_out)], (99.0, 99.0, 0)
-    while run.step < min(STEPS, best[2] + STEPS // 4 + 1):
+    while run.step < min(steps, best[2] + steps // 4 + 1):
         microgpt_torch.train_step(run, run.model)
-        if run.step % 10 == 0:
+        if run.step % (steps // plan.asked) == 0:
             losses = []
             for run.held_out_text in asked:
                 losses.append(microgpt_torch.held_out_loss(run))
             best = min(best, (*losses, run.step))
-    return dict(model=f"{model[0]} × {model[1]}", docs=n, seed=seed,
+    return dict(model=f"{model[0]} × {model[1]}", docs=len(docs), seed=seed,
                 loss=round(best[1], 4), step=best[2])
 
 
 def measured(name):
-    everything = documents(name)
+    plan, everything = TEXTS[name], documents(name)
     size = len(set("".join(everything))) + 1
-    counted = [best_counts(*parts(everything, n), size) for n in SIZES]
+    counted = [best_counts(*parts(everything, plan.held_out, n), size)
+               for n in plan.steps]
+    print(*counted, sep="\n", flush=True)
     found = []
-    for seed, n, model in itertools.product(SEEDS, SIZES, MODELS):
-        found.append(learned(model, n, seed, everything))
+    for seed, n, model in itertools.product(
+            plan.seeds, plan.steps, plan.models):
+        found.append(learned(plan, model, n, seed, everything))
         print(found[-1], flush=True)
-    return {"counts": counted, "models": found}
+    version = unicodedata.unidata_version
+    return {**({"unicode": version} if name == "unicode" else {}),
+            "crc": crc(everything), "counts": counted, "models": found}
 
 # %% What is written
-
-TEXTS = {"names": "names", "twice": "each name twice"}
 
 
 def losses(found, n, model):
@@ -144,25 +182,32 @@ def rows(found):
 
 
 def markdown(found):
-    return "\n".join([
-        f"{TEXTS[name][0].upper()}{TEXTS[name][1:]}:\n\n" + table(
+    tables = []
+    for name, plan in TEXTS.items():
+        part = found["texts"][name]
+        told = f"{plan.title}, with {len(plan.seeds)} seeds"
+        if "unicode" in part:
+            told += (f" (Python's unicodedata {part['unicode']}; no digits, no "
+                     "Hangul syllables, at most 63 characters)")
+        tables.append(f"{told[0].upper()}{told[1:]}:\n\n" + table(
             ["learned from", "counts", "of letters", *models(part)],
-            list(rows(part)))
-        for name, part in found["texts"].items()])
+            list(rows(part))))
+    return "\n".join(tables)
 
 
-def panel(part, title, top):
+def panel(part, title, ticks, top):
     """Loss over documents: counts, and each model with its seeds."""
     sizes = [row["docs"] for row in part["counts"]]
     def x(n):
         return scale(math.log(sizes[0]), math.log(sizes[-1]), 34, 320)(
             math.log(n))
-    y = scale(1.0, 3.0, top + 150, top)
+    y = scale(ticks[0], ticks[-1], top + 150, top)
     lines = [("counts", BASELINE, "none",
               [[row["loss"]] for row in part["counts"]])]
+    names = models(part)
     lines += [(model, HELD_OUT, dashes, [losses(part, n, model) for n in sizes])
-              for model, dashes in zip(models(part), ("5 3", "none"))]
-    parts = axes(x, y, sizes, [1, 1.5, 2, 2.5, 3], "documents to learn from",
+              for model, dashes in zip(names, ("5 3", "none")[-len(names):])]
+    parts = axes(x, y, sizes, ticks, "documents to learn from",
                  f"{title}: held-out loss")
     ends = spread([y(mean(found[-1])) for *_, found in lines], 17)
     for (name, color, dashes, found), end in zip(lines, ends):
@@ -177,15 +222,17 @@ def panel(part, title, top):
 
 def drawing(found):
     parts, told = [], []
-    for i, name in enumerate(TEXTS):
+    for i, (name, plan) in enumerate(TEXTS.items()):
         part = found["texts"][name]
-        parts += panel(part, TEXTS[name], 30 + 230 * i)
-        told += [f"{TEXTS[name]}, learned from {n}: counts {counted}, " + ", ".join(
-            [f"{model} {loss}" for model, loss in zip(models(part), other)])
+        parts += panel(part, plan.title, plan.ticks, 30 + 230 * i)
+        told += [", ".join([
+            f"{plan.title}, learned from {n:,}: counts {counted}",
+            *[f"{model} {loss}" for model, loss in zip(models(part), other)]])
             for n, counted, _, *other in rows(part)]
     return figure("crossing", "Counts and models over the size of the text",
                   "Lines of the held-out loss, a dot for each seed; models are "
-                  f"n_embd × n_layer. {'; '.join(told)}.", 462, parts)
+                  f"n_embd × n_layer. {'; '.join(told)}.",
+                  2 + 230 * len(TEXTS), parts)
 
 
 def files(found):
