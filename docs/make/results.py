@@ -31,7 +31,7 @@ ASKED = {"sums": 15, "sorting": 100, "brackets": 100}
 
 def losses(found, text, label, seeds=TEN):
     rows = found[text][SAME.get(label, label)]
-    return [rows[str(seed)]["loss"] for seed in seeds if str(seed) in rows]
+    return [rows[str(seed)]["loss"] for seed in seeds]
 
 
 def ranged(numbers, digits=3, sign=""):
@@ -44,7 +44,7 @@ def ranged(numbers, digits=3, sign=""):
 def right(found, text, label):
     """How many held-out documents come out right: a mean, and the range."""
     rows = found[text][SAME.get(label, label)]
-    counts = [rows[str(seed)]["right"] for seed in TEN if str(seed) in rows]
+    counts = [rows[str(seed)]["right"] for seed in TEN]
     if min(counts) == max(counts):
         return f"{counts[0]}"
     return f"{mean(counts):.0f} ({min(counts)} to {max(counts)})"

@@ -9,7 +9,6 @@ All learn from the first so many documents, and are asked for the same ones that
 none of them has seen. What is chosen (letters and trust of the counts, and when
 a training stops) is chosen on a third part. Losses are means over tokens.
 """
-import argparse
 import itertools
 import json
 import math
@@ -19,11 +18,12 @@ import sys
 import unicodedata
 import zlib
 from collections import Counter
+from functools import partial
 from typing import NamedTuple
 
-from torch_speed import options, prepared  # it makes the next line possible
+from torch_speed import main, options, prepared  # it makes the next possible
 from kit import BASELINE, DATA, HELD_OUT
-from kit import axes, dot, figure, line, mean, scale, spread, table, text, write
+from kit import axes, dot, figure, line, mean, scale, spread, table, text
 import microgpt
 
 RECORD = DATA / "crossing.json"
@@ -31,7 +31,7 @@ LETTERS, TRUSTS = 12, (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Plan(NamedTuple):
-    """What is measured of a text, all of it settled beforehand."""
+    """What is measured of a text."""
     title: str
     held_out: int  # documents, and as many to choose on
     steps: dict  # at most, by the number of documents to learn from
@@ -241,26 +241,6 @@ def files(found):
             "data/crossing.svg": drawing(found)}
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("texts", nargs="*", metavar="TEXT")
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--check", action="store_true")
-    asked = parser.parse_args()
-    found = json.loads(RECORD.read_text(encoding="utf-8"))
-    if not asked.check and not asked.write:
-        import torch
-        torch.set_num_threads(1)
-        found["torch"] = torch.__version__
-        for name in asked.texts or TEXTS:
-            found["texts"][name] = measured(name)
-            RECORD.write_text(json.dumps(found, indent=1) + "\n")
-    stale = write(files(found), asked.check)
-    if asked.check and stale:
-        sys.exit("stale in docs: " + ", ".join(stale))
-    print("written:" if stale else "all is true", *stale)
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, RECORD, {name: partial(measured, name) for name in TEXTS},
+         files, inside="texts")

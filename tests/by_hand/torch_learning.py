@@ -6,7 +6,6 @@
     python tests/by_hand/torch_learning.py --write    write what the record says
     python tests/by_hand/torch_learning.py --check    say what is not as it says
 """
-import argparse
 import contextlib
 import io
 import itertools
@@ -21,10 +20,10 @@ import sys
 import tempfile
 import zlib
 
-from torch_speed import options, prepared  # it makes the next line possible
+from torch_speed import main, prepared  # it makes the next line possible
 from kit import BASELINE, DATA, DOCS, HELD_OUT, SOFT, VALUE
 from kit import axes, element, figure, line, mean, rect, rounded, scale, table
-from kit import text, write
+from kit import text
 
 RECORD = DATA / "learning.json"
 MODELS = [(1, 1), (1, 4), (2, 1)]  # layers and heads
@@ -37,7 +36,6 @@ def sizes():
     """Held-out losses of palindromes, whose limit is known."""
     import microgpt_torch
     import torch
-    torch.set_num_threads(1)
     halves = ["".join(h) for h in itertools.product("abcdefgh", repeat=4)]
     docs = [half + half[::-1] for half in random.Random(0).sample(halves, 2000)]
     found = [dict(n_embd=n_embd, n_layer=n_layer, steps=steps, losses=[])
@@ -168,8 +166,6 @@ def learned(text, options, n_layer, n_head, seed):
 
 def induction():
     """Each of MODELS on strings that are repeated, and where it looks."""
-    import torch
-    torch.set_num_threads(1)
     command, options = commands()
     text, runs = printed(command), []
     for (n_layer, n_head), seed in itertools.product(MODELS, SEEDS):
@@ -181,8 +177,6 @@ def induction():
 
 def short():
     """One layer's losses where short strings of few letters are repeated."""
-    import torch
-    torch.set_num_threads(1)
     rng, (_, options) = random.Random(0), commands()
     text = [("".join(rng.sample("abcdefgh", rng.randint(3, 7))) * 5)[:15]
             for _ in range(20_000)]
@@ -319,27 +313,6 @@ def files(found):
             "data/heads-learning.svg": falling(found)}
 
 
-def main():
-    parts = {"sizes": sizes, "typed": typed, "induction": induction, "short":
-             short}
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART")
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--check", action="store_true")
-    asked = parser.parse_args()
-    found = json.loads(RECORD.read_text(encoding="utf-8"))
-    if not asked.check and not asked.write:
-        import torch
-        found["torch"] = torch.__version__
-        for name in asked.parts or parts:
-            found[name] = json.loads(json.dumps(parts[name]()))
-            RECORD.write_text(json.dumps(found, indent=1) + "\n")
-    stale = write(files(found), asked.check)
-    if asked.check and stale:
-        sys.exit("stale in docs: " + ", ".join(stale))
-    print("written:" if stale else "all is true", *stale)
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, RECORD, {"sizes": sizes, "typed": typed,
+                           "induction": induction, "short": short}, files)

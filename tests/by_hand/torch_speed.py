@@ -90,7 +90,6 @@ def speed():
     import microgpt_torch
     import reference_torch
     import torch
-    torch.set_num_threads(1)
     names = microgpt.load_docs()
     texts = {"names": names, "long": ["\n".join(names[i:i + 40])
                                       for i in range(0, len(names), 40)]}
@@ -121,8 +120,6 @@ def speed():
 def start():
     """How many times as fast weights are drawn on the device."""
     import microgpt
-    import torch
-    torch.set_num_threads(1)
     ratios = []
     for _ in range(3):
         times = []
@@ -141,8 +138,6 @@ def compiled():
     """Tokens a second with --compile over those without."""
     import microgpt
     import microgpt_torch
-    import torch
-    torch.set_num_threads(1)
     found = []
     for dtype in "float32", "bfloat16":
         one, two = [prepared(microgpt.load_docs(), *options(*SIZES[1]),
@@ -163,8 +158,6 @@ def plain():
     """Documents a second over those of microgpt.py."""
     import microgpt
     import microgpt_torch
-    import torch
-    torch.set_num_threads(1)
     found = []
     for n_embd in 16, 32, 64, 128:
         run = prepared(microgpt.load_docs(), *options(n_embd, 1, 16, 64))
@@ -215,22 +208,27 @@ def files(found):
             "data/torch.md": markdown(found)}
 
 
-def main():
-    parts = {"speed": speed, "start": start, "compiled": compiled,
-             "plain": plain}
+def main(doc, record, parts, files, inside=None):
+    """Measure the parts that the command line names, each written to record as
+    it comes, and make files(what is recorded). With inside, parts stand there."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+        description=doc, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--check", action="store_true")
     asked = parser.parse_args()
-    found = json.loads(RECORD.read_text(encoding="utf-8"))
+    for name in asked.parts:
+        if name not in parts:
+            parser.error(f"{name!r} is none of {', '.join(parts)}")
+    found = json.loads(record.read_text(encoding="utf-8"))
     if not asked.check and not asked.write:
         import torch
+        torch.set_num_threads(1)
         found["torch"] = torch.__version__
         for name in asked.parts or parts:
-            found[name] = json.loads(json.dumps(parts[name]()))
-            RECORD.write_text(json.dumps(found, indent=1) + "\n")
+            (found[inside] if inside else found)[name] = parts[name]()
+            record.write_text(json.dumps(found, indent=1) + "\n")
+        found = json.loads(record.read_text(encoding="utf-8"))
     stale = write(files(found), asked.check)
     if asked.check and stale:
         sys.exit("stale in docs: " + ", ".join(stale))
@@ -238,4 +236,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, RECORD, {"speed": speed, "start": start,
+                           "compiled": compiled, "plain": plain}, files)
